@@ -1,0 +1,156 @@
+//! The platform under measurement: `holdfast dev` and a worker, as processes of their own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use holdfast_proto::v1::orchestrator_service_client::OrchestratorServiceClient;
+use holdfast_proto::v1::{
+    SubmitTaskRequest, TaskOutcome, WatchTaskRequest, submit_task_request, watch_task_response,
+};
+use holdfast_testkit::{ChildGuard, Folder, Sign};
+use tonic::transport::Channel;
+
+/// How many calls the worker takes at once: more than the widest measurement asks for.
+const SLOTS: &str = "128";
+
+const START: Duration = Duration::from_secs(20);
+
+/// A running platform, killed when it is dropped.
+pub(crate) struct Platform {
+    binary: PathBuf,
+    folder: Folder,
+    /// Where workers register: the same after a restart.
+    health: String,
+    dev: ChildGuard,
+    /// Killed with the platform.
+    _worker: ChildGuard,
+    /// A client of its orchestrator.
+    pub(crate) client: OrchestratorServiceClient<Channel>,
+}
+
+impl Platform {
+    /// Starts the platform on an empty data folder, and waits until it takes work.
+    pub(crate) async fn start(binary: &Path) -> Result<Self> {
+        let folder = Folder::new()?;
+        let health = free_address()?;
+        let (dev, orchestrator) = start_dev(binary, folder.path(), &health)?;
+        let worker = start_worker(binary, folder.path(), &health)?;
+        let client = connect(&orchestrator).await?;
+        let mut platform = Self { binary: binary.to_owned(), folder, health, dev, _worker: worker, client };
+        platform.wait_for_tools().await?;
+        Ok(platform)
+    }
+
+    /// Kills the platform's process and starts it again on the same folder. The worker lives on.
+    pub(crate) async fn kill_and_restart(&mut self) -> Result<()> {
+        self.dev.kill()?;
+        let (dev, orchestrator) = start_dev(&self.binary, self.folder.path(), &self.health)?;
+        self.dev = dev;
+        self.client = connect(&orchestrator).await?;
+        Ok(())
+    }
+
+    /// Stops the platform in order, and returns the bytes of its data folder: the write-ahead log is folded in.
+    pub(crate) fn stop_and_weigh(mut self) -> Result<u64> {
+        self.dev.send(Sign::Terminate)?;
+        self.dev.wait(START)?;
+        bytes_under(&self.folder.join("data"))
+    }
+
+    /// Submits a plan, and returns the task's id.
+    pub(crate) async fn submit(&self, plan: &str) -> Result<String> {
+        let request = SubmitTaskRequest {
+            body: Some(submit_task_request::Body::PlanSource(plan.to_owned())),
+            source_name: "bench".to_owned(),
+            ..SubmitTaskRequest::default()
+        };
+        let task = self.client.clone().submit_task(request).await?.into_inner().task;
+        Ok(task.context("the answer has no task")?.task_id)
+    }
+
+    /// Waits until a task has ended, and fails where it did not succeed.
+    pub(crate) async fn ended(&self, task_id: &str) -> Result<()> {
+        let request = WatchTaskRequest { task_id: task_id.to_owned(), after_seq: 0 };
+        let mut events = self.client.clone().watch_task(request).await?.into_inner();
+        while let Some(message) = events.message().await? {
+            if let Some(watch_task_response::Message::Outcome(result)) = message.message {
+                return match result.outcome() {
+                    TaskOutcome::Succeeded => Ok(()),
+                    other => Err(anyhow!("{task_id} ended {other:?}")),
+                };
+            }
+        }
+        bail!("the watch of {task_id} ended without an outcome")
+    }
+
+    /// How many events a task has so far.
+    pub(crate) async fn events(&self, task_id: &str, at_least: u64) -> Result<()> {
+        let request = WatchTaskRequest { task_id: task_id.to_owned(), after_seq: 0 };
+        let mut events = self.client.clone().watch_task(request).await?.into_inner();
+        while let Some(message) = events.message().await? {
+            if let Some(watch_task_response::Message::Event(event)) = message.message
+                && event.seq >= at_least
+            {
+                return Ok(());
+            }
+        }
+        bail!("the watch of {task_id} ended before event {at_least}")
+    }
+
+    async fn wait_for_tools(&mut self) -> Result<()> {
+        #[allow(clippy::disallowed_methods)] // a benchmark is about the real clock
+        let begin = Instant::now();
+        loop {
+            match self.submit(&crate::plans::chain(1, 10)).await {
+                Ok(task) => return self.ended(&task).await,
+                Err(error) if begin.elapsed() > START => {
+                    return Err(error.context("the platform takes no work"));
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+}
+
+async fn connect(address: &str) -> Result<OrchestratorServiceClient<Channel>> {
+    let channel = Channel::from_shared(format!("http://{address}"))?.tcp_nodelay(true).connect().await?;
+    Ok(OrchestratorServiceClient::new(channel))
+}
+
+/// An address that nobody listens on now.
+fn free_address() -> Result<String> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    Ok(listener.local_addr()?.to_string())
+}
+
+fn start_dev(binary: &Path, folder: &Path, health: &str) -> Result<(ChildGuard, String)> {
+    let mut command = Command::new(binary);
+    command.arg("dev").arg("--print-addresses").arg("--data-dir").arg(folder.join("data"));
+    command.args(["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
+    command.env("HOLDFAST_LISTEN__HEALTH", health).env("HOLDFAST_TELEMETRY__LOG", "warn");
+    let dev = ChildGuard::start(command)?;
+    let addresses = dev.addresses(START)?;
+    let orchestrator =
+        addresses["orchestrator"].as_str().context("no address of the orchestrator")?.to_owned();
+    Ok((dev, orchestrator))
+}
+
+fn start_worker(binary: &Path, folder: &Path, health: &str) -> Result<ChildGuard> {
+    let mut command = Command::new(binary);
+    command.args(["example", "trip-worker", "--join", health, "--listen", "127.0.0.1:0"]);
+    command.arg("--ledger").arg(folder.join("ledger.db"));
+    command.env("HOLDFAST_WORKER__SLOTS", SLOTS).env("HOLDFAST_TELEMETRY__LOG", "warn");
+    Ok(ChildGuard::start(command)?)
+}
+
+fn bytes_under(path: &Path) -> Result<u64> {
+    let mut total = 0;
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        total += if metadata.is_dir() { bytes_under(&entry.path())? } else { metadata.len() };
+    }
+    Ok(total)
+}

@@ -1,0 +1,23 @@
+//! What the developers of Holdfast run: `cargo xtask --help`.
+
+mod bench;
+mod cli;
+mod counts;
+mod doctests;
+mod examples;
+mod lint;
+mod proto;
+mod report;
+mod run;
+mod sizes;
+mod suite;
+mod tools;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run().unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
