@@ -1,0 +1,25 @@
+//! The traits through which services meet: storage, the directory of workers, and the tools they host.
+//!
+//! `holdfast-store` implements the storage ports locally, `holdfast-rpc` remotely; one suite runs on both.
+//! Every future here is cancel-safe in this sense: dropping it never leaves half a write, but whether the write
+//! happened is then unknown, so a caller that needs to know asks again with the same id.
+
+mod blobs;
+mod checkpoints;
+mod directory;
+mod error;
+mod inbox;
+mod journal;
+mod keys;
+mod leases;
+mod tools;
+
+pub use blobs::Blobs;
+pub use checkpoints::{Checkpoint, CheckpointId, Checkpoints, PendingWrite};
+pub use directory::{Directory, DirectoryView, LiveWorker};
+pub use error::{Error, Result};
+pub use inbox::Inbox;
+pub use journal::{Journal, Page, TaskPage, Tasks};
+pub use keys::{Begin, BeginAnswer, Durability, KeyAnswer, Keys, Resolve};
+pub use leases::{Leases, Renewal, Renewed, Session};
+pub use tools::{ExecuteStream, Tools};
