@@ -1,0 +1,171 @@
+//! What the engine asks its driver to do. An action is performed only when all events before it are durable,
+//! except where its docs say otherwise.
+
+use std::time::Duration;
+
+use holdfast_types::plan::{Expr, Items, Template};
+use holdfast_types::{CallId, Key, Payload, SideEffect, StepId, Timestamp, ToolName, WorkerId};
+use serde_json::Value;
+
+use crate::event::UndoIntent;
+
+/// Something to do. Each is answered by one [`crate::Input`], but for those that say otherwise.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Evaluate a step's `when` and `for_each`. Pure: need not wait for an append. Answer: `Input::Entered`.
+    Enter(Enter),
+    /// Evaluate arguments and key, and choose a worker with a free place. Pure but for the place: need not wait.
+    /// Answer: `Input::Prepared`, or `Input::PrepareFailed`.
+    Prepare(Prepare),
+    /// Send an attempt to its worker. Answer: `Input::AttemptEnded`, or `Input::AttemptLost`.
+    Execute(Execute),
+    /// Close an attempt of an earlier life (PROTOCOL 1). Answer: `Input::Fenced`.
+    Fence(Fence),
+    /// Attach to a running attempt under this epoch. Answer: as of `Execute`.
+    Attach(Execute),
+    /// Ask the tool "did key K happen?". Answer: `Input::Probed`.
+    Probe(Probe),
+    /// Wait for the key's holder. Answer: `Input::KeyChanged`.
+    WaitKey {
+        /// The call.
+        call: CallId,
+        /// The key.
+        key: Key,
+    },
+    /// Evaluate a value that stands in. Pure. Answer: `Input::StoodIn`.
+    StandIn {
+        /// The fallback's call.
+        call: CallId,
+        /// The value.
+        value: Template,
+    },
+    /// Evaluate the output. Pure. Answer: `Input::Output`.
+    Output {
+        /// The template; none: a map of step id to result.
+        template: Option<Template>,
+    },
+    /// Abort an attempt's work. No answer of its own: the attempt's end tells.
+    Cancel {
+        /// The call.
+        call: CallId,
+        /// The attempt.
+        attempt: u32,
+        /// Where it runs.
+        worker: WorkerId,
+    },
+    /// Let the worker forget a recorded result. No answer, and no harm if it is never performed.
+    Ack {
+        /// The call.
+        call: CallId,
+        /// Where it ran.
+        worker: WorkerId,
+    },
+}
+
+/// Evaluates a step's `when` and `for_each`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Enter {
+    /// The step.
+    pub step: StepId,
+    /// Its condition.
+    pub when: Option<Expr>,
+    /// Its list, evaluated only where the condition holds.
+    pub items: Option<Items>,
+}
+
+/// Evaluates a call's arguments and chooses a worker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prepare {
+    /// The call.
+    pub call: CallId,
+    /// The tool.
+    pub tool: ToolName,
+    /// The arguments.
+    pub args: PrepareArgs,
+    /// The longest that the attempt may take: already cut to what step and task have left.
+    pub timeout: Duration,
+    /// When the step's or the task's time is over: no place by then is `PrepareFailed`.
+    pub until: Timestamp,
+}
+
+/// Where a call's arguments come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PrepareArgs {
+    /// Evaluated now, in the step's scope.
+    Template {
+        /// The arguments.
+        args: Template,
+        /// The business key, if the step gives one.
+        key: Option<Template>,
+        /// The item, in a fan-out.
+        item: Option<Value>,
+        /// The failure that a fallback stands in for.
+        failure: Option<Box<holdfast_types::Failure>>,
+    },
+    /// An earlier attempt's: nothing is evaluated.
+    Known,
+    /// An undo's: evaluated over the forward call's arguments, result and key.
+    Undo {
+        /// The template.
+        intent: UndoIntent,
+        /// The forward call's arguments.
+        args: Payload,
+        /// The forward call's result; null where it was never known.
+        result: Payload,
+        /// The forward call's key.
+        key: Key,
+        /// The item of the forward call's step, in a fan-out.
+        item: Option<Value>,
+    },
+}
+
+/// Sends an attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Execute {
+    /// The call.
+    pub call: CallId,
+    /// The attempt.
+    pub attempt: u32,
+    /// The incarnation that the intent names.
+    pub worker: WorkerId,
+    /// The tool.
+    pub tool: ToolName,
+    /// The arguments.
+    pub args: Payload,
+    /// The key.
+    pub key: Key,
+    /// The class: a READ_ONLY attempt need not wait for its intent's append.
+    pub side_effect: SideEffect,
+    /// The worker does not begin after this instant.
+    pub not_after: Timestamp,
+    /// The longest that the attempt may take.
+    pub timeout: Duration,
+}
+
+/// Closes an attempt of an earlier life.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fence {
+    /// The call.
+    pub call: CallId,
+    /// The attempt.
+    pub attempt: u32,
+    /// The incarnation that the intent names.
+    pub worker: WorkerId,
+    /// Whether the end of the former owner of the data folder proves it dead.
+    pub lifetime: crate::event::WorkerLifetime,
+    /// Where nobody answers: when the attempt counts as closed all the same, clock error included.
+    pub not_after: Timestamp,
+}
+
+/// Asks a tool whether a key happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probe {
+    /// The call.
+    pub call: CallId,
+    /// The tool.
+    pub tool: ToolName,
+    /// The key.
+    pub key: Key,
+    /// The arguments.
+    pub args: Payload,
+}

@@ -1,0 +1,73 @@
+//! Undos: in the order that dependencies and completion give, once each (DESIGN section 5, PROTOCOL 8).
+
+use holdfast_resilience::saga::{self, Deed, Dependencies, Next, Progress, Standing};
+use holdfast_types::manifest::Reversibility;
+use holdfast_types::plan::OnEnd;
+use holdfast_types::{CallId, Effect};
+
+use super::Decided;
+use crate::state::{Call, Course, Phase};
+use crate::{Env, Task};
+
+impl Task {
+    pub(super) fn decide_undos(&mut self, env: &mut Env<'_>, _: &mut Decided) {
+        let Course::Ending { on_end: OnEnd::Compensate, .. } = self.course else { return };
+        if !self.is_settled() || self.compensation_deadline().is_none_or(|deadline| env.now >= deadline) {
+            return;
+        }
+        let deeds = self.compensable();
+        let dependencies: Dependencies =
+            self.plan().steps.iter().map(|step| (step.id.clone(), step.depends_on.clone())).collect();
+        let Next::Start(ready) = saga::next(&deeds, &dependencies) else { return };
+        let ready: Vec<CallId> = ready.into_iter().cloned().collect();
+        for forward in ready {
+            let Some(call) = self.calls.get(&forward) else { continue };
+            let Some(undo) = call.pinned.as_ref().and_then(|pinned| pinned.undo.clone()) else { continue };
+            let step = call.step;
+            self.ensure_call(&forward.undo(), step, &undo.tool, env.now);
+        }
+    }
+
+    /// Says whether no forward call is under way: what is left waits for a person.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.live_forward == self.calls.values().filter(|call| waits_for_person(call)).count()
+    }
+
+    /// The forward calls that have an undo and did, or may have done, something.
+    pub(crate) fn compensable(&self) -> Vec<Deed> {
+        let mut deeds = Vec::new();
+        for (order, id) in self.deeds.iter().enumerate() {
+            if self.calls.get(id).is_some_and(has_undo) {
+                let outcome = u64::try_from(order).unwrap_or(u64::MAX);
+                deeds.push(self.deed(id, Standing::Completed { outcome }));
+            }
+        }
+        let unsettled =
+            self.calls.values().filter(|c| !c.is_undo() && has_undo(c) && c.effect == Effect::Unknown);
+        for call in unsettled {
+            let intent = call.pinned.as_ref().map_or(0, |pinned| pinned.first_at.unix_millis());
+            deeds.push(self.deed(&call.id, Standing::Unsettled { intent }));
+        }
+        deeds
+    }
+
+    fn deed(&self, id: &CallId, standing: Standing) -> Deed {
+        let undo = self.calls.get(&id.undo());
+        let waits = self.calls.get(id).is_some_and(waits_for_person);
+        let progress = match undo {
+            Some(undo) if undo.is_ended() => Progress::Ended,
+            Some(_) => Progress::Running,
+            None if waits => Progress::Running,
+            None => Progress::Waiting,
+        };
+        Deed { call: id.clone(), standing, progress, reversibility: Reversibility::Reversible }
+    }
+}
+
+fn has_undo(call: &Call) -> bool {
+    call.pinned.as_ref().is_some_and(|pinned| pinned.undo.is_some())
+}
+
+pub(crate) fn waits_for_person(call: &Call) -> bool {
+    !call.is_undo() && matches!(call.phase, Phase::NeedsPerson | Phase::AfterPivot)
+}

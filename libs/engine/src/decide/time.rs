@@ -1,0 +1,90 @@
+//! Timers that are due, and the verdict that is.
+
+use std::time::Duration;
+
+use holdfast_types::{Class, Effect, Failure, Reason, time::format_duration};
+
+use super::Decided;
+use crate::event::{CallFailed, StepFailed, Verdict, VerdictReached};
+use crate::state::{Course, Phase, Timer};
+use crate::{Env, Event, Task};
+
+/// How soon the deadline is looked at again while calls of an earlier life are being settled.
+const SETTLING_GRACE: Duration = Duration::from_secs(1);
+
+impl Task {
+    pub(super) fn decide_time(&mut self, env: &mut Env<'_>, decided: &mut Decided) {
+        while let Some(timer) = self.doing.timers.pop_due(env.now) {
+            match timer {
+                Timer::Call(call) => {
+                    self.doing.look.insert(call);
+                }
+                Timer::Step(position) => self.step_is_overdue(position, decided),
+                Timer::Task => self.task_is_overdue(env, decided),
+            }
+        }
+        if let (true, Some((verdict, on_end))) = (self.is_forward(), self.doom.clone()) {
+            decided.events.push(Event::VerdictReached(VerdictReached { verdict, on_end }));
+        }
+    }
+
+    fn step_is_overdue(&mut self, position: usize, decided: &mut Decided) {
+        if !self.is_forward()
+            || self.steps[position].status.is_ended()
+            || self.steps[position].failure.is_some()
+        {
+            return;
+        }
+        let timeout = format_duration(self.step_timeout(position));
+        decided.events.push(Event::StepFailed(StepFailed {
+            step: self.plan().steps[position].id.clone(),
+            index: None,
+            failure: Failure::new(
+                Class::Deadline,
+                Effect::NotExecuted,
+                Reason::StepTimeout,
+                format!("the step did not end within its {timeout}"),
+            ),
+        }));
+    }
+
+    /// Calls of an earlier life are settled before the deadline is judged: what finished in time is no failure
+    /// because nobody was there to hear of it (PROTOCOL 11).
+    fn task_is_overdue(&mut self, env: &mut Env<'_>, decided: &mut Decided) {
+        match &self.course {
+            Course::Forward if self.open_steps == 0 => {}
+            Course::Forward if self.has_orphans() => {
+                self.doing.timers.arm(Timer::Task, env.now.after(SETTLING_GRACE));
+            }
+            Course::Forward => {
+                if self.doom.is_none() {
+                    self.doom = Some((Verdict::Deadline, self.plan().on_failure));
+                }
+            }
+            Course::Ending { .. } => self.undos_are_overdue(decided),
+            Course::Quarantined | Course::Finished(_) => {}
+        }
+    }
+
+    fn has_orphans(&self) -> bool {
+        self.calls.values().any(|call| {
+            let foreign = call.open_attempt().is_some_and(|attempt| attempt.epoch < self.epoch);
+            foreign || matches!(call.phase, Phase::Settling { .. })
+        })
+    }
+
+    fn undos_are_overdue(&mut self, decided: &mut Decided) {
+        for call in self.calls.values().filter(|call| call.is_undo() && !call.is_ended()) {
+            if call.open_attempt().is_some() {
+                continue;
+            }
+            let failure = Failure::new(
+                Class::Deadline,
+                call.effect,
+                Reason::TaskDeadline,
+                "the time for compensation is over",
+            );
+            decided.events.push(Event::CallFailed(CallFailed { call: call.id.clone(), failure }));
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What each event does to the key table, in its own transaction (PROTOCOL 3, 7, 8).
+
+use holdfast_types::inbox::{Message, Resolution};
+use holdfast_types::key::{KeyChange, KeyOp};
+use holdfast_types::{CallId, Direction, Effect, Failure, Key, Payload, SideEffect};
+
+use crate::Task;
+use crate::event::{AttemptStarted, Ended, Event, Handling, Next, Probe, Question, Replayed};
+use crate::state::Call;
+
+impl Task {
+    /// The changes that ride with an event. Called before the event is applied.
+    pub(crate) fn key_changes(&self, event: &Event) -> Vec<KeyChange> {
+        match event {
+            Event::AttemptStarted(e) => self.claims(e),
+            Event::AttemptNotStarted(e) => match self.keyed(&e.call) {
+                Some(call) if call.effect == Effect::NotExecuted && only_open(call, e.attempt) => {
+                    change(call, KeyOp::GiveBack)
+                }
+                _ => Vec::new(),
+            },
+            Event::AttemptEnded(e) => match &e.ended {
+                Ended::Succeeded { result, .. } => self.done(&e.call, result),
+                Ended::Failed { failure, next } => self.failed(&e.call, failure, *next),
+            },
+            Event::CallFailed(e) => self.failed(&e.call, &e.failure, Next::Fail),
+            Event::Probed(e) => match &e.answer {
+                Probe::Done { result } => self.done(&e.call, result),
+                Probe::NotDone | Probe::NotYet { .. } | Probe::Unknown => Vec::new(),
+            },
+            Event::CallReplayed(e) => self.answered(&e.call, &e.outcome),
+            Event::QuestionAsked(e) => match (&e.question, self.keyed(&e.call)) {
+                (Question::UnknownOutcome { .. }, Some(call)) => change(call, KeyOp::InDoubt),
+                _ => Vec::new(),
+            },
+            Event::MessageHandled(e) if e.handling == Handling::Accepted => match &e.message.message {
+                Message::ResolveOutcome { call, resolution, .. } => self.resolved(call, resolution),
+                _ => Vec::new(),
+            },
+            _ => Vec::new(),
+        }
+    }
+
+    fn claims(&self, e: &AttemptStarted) -> Vec<KeyChange> {
+        if e.side_effect == SideEffect::ReadOnly {
+            return Vec::new();
+        }
+        let claim = KeyOp::Claim { fingerprint: e.fingerprint.clone() };
+        let own =
+            KeyChange { key: e.key.clone(), generation: e.call.generation, call: e.call.clone(), op: claim };
+        if e.call.direction == Direction::Forward {
+            return vec![own];
+        }
+        // The tombstone stands before the undo begins: a late forward call is refused from now on.
+        let forward = self.keyed(&e.call.forward_of());
+        let tombstone = forward.filter(|_| e.attempt == 1).map(|call| change(call, KeyOp::Tombstone));
+        tombstone.into_iter().flatten().chain([own]).collect()
+    }
+
+    fn done(&self, id: &CallId, result: &Payload) -> Vec<KeyChange> {
+        let Some(call) = self.keyed(id) else { return Vec::new() };
+        let mut changes = change(call, KeyOp::Done { result: result.clone() });
+        if id.direction == Direction::Undo
+            && let Some(forward) = self.keyed(&id.forward_of())
+        {
+            changes.extend(change(forward, KeyOp::NextGeneration));
+        }
+        changes
+    }
+
+    fn failed(&self, id: &CallId, failure: &Failure, next: Next) -> Vec<KeyChange> {
+        let Some(call) = self.keyed(id).filter(|call| !call.attempts.is_empty()) else { return Vec::new() };
+        if next != Next::Fail {
+            return Vec::new();
+        }
+        match call.effect.join(failure.effect) {
+            Effect::NotExecuted => change(call, KeyOp::GiveBack),
+            Effect::Unknown => change(call, KeyOp::InDoubt),
+            Effect::Executed => change(call, KeyOp::FailedFinal { failure: failure.clone() }),
+        }
+    }
+
+    fn resolved(&self, id: &CallId, resolution: &Resolution) -> Vec<KeyChange> {
+        match (resolution, self.keyed(id)) {
+            (Resolution::Happened { result }, _) => self.done(id, result),
+            (Resolution::DidNotHappen, Some(call)) => change(call, KeyOp::GiveBack),
+            (Resolution::RunAgain, _) | (Resolution::DidNotHappen, None) => Vec::new(),
+        }
+    }
+
+    /// The row that answered is the one that refused this call's intent.
+    fn answered(&self, id: &CallId, outcome: &Replayed) -> Vec<KeyChange> {
+        let Some(key) = self.doing.held.get(id) else { return Vec::new() };
+        let blob = match outcome {
+            Replayed::Result(result) => result.as_blob().cloned(),
+            Replayed::Failure(_) => None,
+        };
+        vec![KeyChange {
+            key: Key::clone(&key.key),
+            generation: key.generation,
+            call: id.clone(),
+            op: KeyOp::Answered { blob },
+        }]
+    }
+
+    /// A call with a key that it has claimed.
+    fn keyed(&self, id: &CallId) -> Option<&Call> {
+        self.calls
+            .get(id)
+            .filter(|call| call.side_effect().is_some_and(|class| class != SideEffect::ReadOnly))
+    }
+}
+
+fn only_open(call: &Call, number: u32) -> bool {
+    call.attempts.iter().all(|attempt| attempt.number == number || !attempt.is_open())
+}
+
+fn change(call: &Call, op: KeyOp) -> Vec<KeyChange> {
+    let Some(pinned) = &call.pinned else { return Vec::new() };
+    vec![KeyChange { key: pinned.key.clone(), generation: call.id.generation, call: call.id.clone(), op }]
+}

@@ -1,0 +1,89 @@
+//! The key of a call is held by another, or was settled (PROTOCOL 3, 5, 7).
+
+use holdfast_types::key::{Holder, KeyRow, KeyState};
+use holdfast_types::{CallId, Class, Effect, Failure, Reason};
+
+use crate::event::{CallFailed, CallReplayed, Replayed};
+use crate::state::{Busy, HeldKey, Phase};
+use crate::{Env, Event, Task};
+
+impl Task {
+    pub(super) fn record_key_held(&mut self, id: &CallId, row: KeyRow, env: &mut Env<'_>) -> Vec<Event> {
+        let since = self.doing.held.get(id).map_or(env.now, |held| held.since);
+        let held = HeldKey {
+            key: row.key.clone(),
+            generation: row.generation,
+            fingerprint: row.fingerprint.clone(),
+            since,
+        };
+        self.doing.held.insert(id.clone(), held);
+        self.answer_from(id, Some(row), env)
+    }
+
+    pub(super) fn record_key_changed(
+        &mut self,
+        id: &CallId,
+        row: Option<KeyRow>,
+        env: &mut Env<'_>,
+    ) -> Vec<Event> {
+        if self.busy(id) == Some(Busy::WaitingKey) {
+            self.doing.calls.remove(id);
+        }
+        self.answer_from(id, row, env)
+    }
+
+    fn answer_from(&mut self, id: &CallId, row: Option<KeyRow>, env: &mut Env<'_>) -> Vec<Event> {
+        self.doing.look.insert(id.clone());
+        let Some(call) = self.calls.get_mut(id) else { return Vec::new() };
+        if call.phase != Phase::WaitsForKey {
+            return Vec::new();
+        }
+        let Some(row) = row else {
+            call.phase = Phase::Ready { not_before: env.now };
+            return Vec::new();
+        };
+        let step = call.step;
+        let replayed = |outcome| {
+            vec![Event::CallReplayed(CallReplayed {
+                call: id.clone(),
+                from: row.holder.to_string(),
+                recorded_at: row.changed_at,
+                outcome,
+            })]
+        };
+        let failed = |class, reason, message: String| {
+            let failure = Failure::new(class, Effect::NotExecuted, reason, message);
+            vec![Event::CallFailed(CallFailed { call: id.clone(), failure })]
+        };
+        let wanted = self.doing.wanted.get(id);
+        if wanted.is_some_and(|fingerprint| *fingerprint != row.fingerprint) {
+            return failed(
+                Class::Semantic,
+                Reason::KeyMismatch,
+                format!("the same key came with other arguments: first used by {}", row.holder),
+            );
+        }
+        match &row.state {
+            KeyState::Done { result } => replayed(Replayed::Result(result.clone())),
+            KeyState::FailedFinal { failure } => replayed(Replayed::Failure(failure.clone())),
+            KeyState::Tombstone => failed(
+                Class::Permanent,
+                Reason::KeyTombstone,
+                format!("what {} did under this key was undone", row.holder),
+            ),
+            KeyState::Open | KeyState::InDoubt if env.now >= self.step_deadline(step) => failed(
+                Class::Unavailable,
+                Reason::KeyInDoubt,
+                format!("the key is {} at {}", row.state.name(), holder(&row.holder)),
+            ),
+            KeyState::Open | KeyState::InDoubt => Vec::new(),
+        }
+    }
+}
+
+fn holder(holder: &Holder) -> String {
+    match holder {
+        Holder::Call { task, call } => format!("call {call} of {task}"),
+        Holder::Foreign(client) => format!("client {client}"),
+    }
+}

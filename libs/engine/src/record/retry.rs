@@ -1,0 +1,87 @@
+//! What follows a failed attempt: the class says who acts, the effect says whether the program may (PROTOCOL 2).
+
+use std::time::Duration;
+
+use holdfast_resilience::backoff;
+use holdfast_resilience::classify::{Verdict, may_retry};
+use holdfast_types::retry::RetryPolicy;
+use holdfast_types::{CallId, Failure, Reason, SideEffect, Timestamp, Variant};
+
+use crate::event::Next;
+use crate::state::Call;
+use crate::{Env, Grant, Task};
+
+/// Undos get at least this many attempts, whatever their tool says: they have a budget of their own in time.
+const UNDO_ATTEMPTS: u32 = 10;
+
+impl Task {
+    /// Decides what follows `failure` of an attempt of `call`, and completes the failure's account.
+    pub(super) fn next_after(&self, call: &Call, failure: &mut Failure, env: &mut Env<'_>) -> Next {
+        let effect = call.effect.join(failure.effect);
+        failure.attempts = u32::try_from(call.attempts.len()).unwrap_or(u32::MAX);
+        // Whole milliseconds, as the journal keeps it: the fold must give the same failure.
+        let since = call.pinned.as_ref().map_or(call.created_at, |pinned| pinned.first_at);
+        let elapsed = env.now.since(since).as_millis();
+        failure.elapsed = Duration::from_millis(u64::try_from(elapsed).unwrap_or(u64::MAX));
+        let class = self.repeat_class(call, env.now);
+        let verdict = match may_retry(class, effect, failure.class) {
+            Verdict::Stop if is_refusal(failure.reason) => Verdict::Retry,
+            verdict => verdict,
+        };
+        let wanted = call.is_undo() || self.wants_forward(call.step);
+        match verdict {
+            Verdict::Settle => return Next::Settle,
+            Verdict::Stop | Verdict::Unwind => return Next::Fail,
+            Verdict::Retry if !wanted => return Next::Fail,
+            Verdict::Retry => {}
+        }
+        let policy = self.policy(&call.id, call);
+        if call.tries + 1 >= policy.max_attempts {
+            return Next::Fail;
+        }
+        let hint = failure.retry_after;
+        let wait =
+            backoff::delay(&policy, failure.class, call.tries + 1, Duration::ZERO, (env.random)(), hint);
+        let at = env.now.after(wait);
+        let over = match self.compensation_deadline() {
+            Some(deadline) if call.is_undo() => deadline,
+            _ => self.step_deadline(call.step),
+        };
+        if at >= over {
+            return Next::Fail;
+        }
+        let dependency = self.manifests.get(&call.tool).map_or(call.tool.as_str(), |m| m.dependency());
+        if (env.budget)(dependency) == Grant::Refused {
+            failure.details.insert("retry_budget_exhausted".to_owned(), "true".to_owned());
+            return Next::Fail;
+        }
+        Next::Retry { at }
+    }
+
+    /// The class that decides about repeats: an idempotent tool that has forgotten the key is no better than an
+    /// unsafe one (PROTOCOL 6).
+    fn repeat_class(&self, call: &Call, now: Timestamp) -> SideEffect {
+        match call.side_effect() {
+            Some(class) if !class.is_repeatable() => class,
+            Some(_) if !self.is_repeatable(call, now) => SideEffect::Unsafe,
+            Some(class) => class,
+            None => SideEffect::ReadOnly,
+        }
+    }
+
+    fn policy(&self, id: &CallId, call: &Call) -> RetryPolicy {
+        let own = self.manifests.get(&call.tool).map(|manifest| manifest.retry.clone()).unwrap_or_default();
+        if call.is_undo() {
+            return RetryPolicy { max_attempts: own.max_attempts.max(UNDO_ATTEMPTS), ..own };
+        }
+        match (id.variant, self.plan().steps[call.step].call()) {
+            (Variant::Primary, Some(spec)) => spec.retry.over(&own),
+            _ => own,
+        }
+    }
+}
+
+/// A worker that refused the attempt by a rule of the protocol: another one is asked, or the same once more.
+fn is_refusal(reason: Reason) -> bool {
+    matches!(reason, Reason::NoCapacity | Reason::WrongIncarnation | Reason::TooLate)
+}

@@ -1,0 +1,209 @@
+//! A call and its attempts (PROTOCOL 1, 2, 12).
+
+use std::time::Duration;
+
+use holdfast_types::{
+    CallId, Direction, Effect, Failure, Key, Payload, SideEffect, Timestamp, ToolName, WorkerId,
+};
+
+use super::{CLOCK_ERROR, Task};
+use crate::event::{UndoIntent, WorkerLifetime};
+
+/// What is known of a call.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Call {
+    pub(crate) id: CallId,
+    /// The position of its step.
+    pub(crate) step: usize,
+    pub(crate) tool: ToolName,
+    /// What the first intent pinned; none before it.
+    pub(crate) pinned: Option<Pinned>,
+    pub(crate) attempts: Vec<Attempt>,
+    /// The join over all attempts, as far as they have ended.
+    pub(crate) effect: Effect,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) result: Payload,
+    pub(crate) phase: Phase,
+    /// How many attempts ended with a failure: what the policy's `max_attempts` counts.
+    pub(crate) tries: u32,
+    /// How many attempts ended with their worker's death.
+    pub(crate) kills: u32,
+    pub(crate) created_at: Timestamp,
+    pub(crate) ended_at: Option<Timestamp>,
+}
+
+/// What the first intent of a call pins for all its attempts.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Pinned {
+    pub(crate) side_effect: SideEffect,
+    pub(crate) args: Payload,
+    pub(crate) key: Key,
+    pub(crate) fingerprint: String,
+    pub(crate) undo: Option<UndoIntent>,
+    pub(crate) first_at: Timestamp,
+}
+
+/// Where a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) enum Phase {
+    /// It wants an attempt, not before the instant.
+    Ready { not_before: Timestamp },
+    /// At least one attempt is open.
+    Open,
+    /// All attempts are closed, and the outcome is not known: it is found out, not before the instant.
+    Settling { ask_at: Timestamp },
+    /// A person is asked, or must be.
+    NeedsPerson,
+    /// Another holds its key.
+    WaitsForKey,
+    /// A critical failure after a pivot: a person decides.
+    AfterPivot,
+    /// Over.
+    Ended(CallEnd),
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) enum CallEnd {
+    /// It executed, and has its result.
+    Succeeded,
+    /// A recorded result answered.
+    Replayed,
+    /// A value stands in.
+    StoodIn,
+    /// It failed.
+    Failed,
+    /// It was called off before it had an effect.
+    Cancelled,
+    /// An undo that was not run.
+    Skipped,
+}
+
+/// One attempt.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Attempt {
+    pub(crate) number: u32,
+    pub(crate) epoch: u64,
+    pub(crate) worker: WorkerId,
+    pub(crate) lifetime: WorkerLifetime,
+    pub(crate) not_after: Timestamp,
+    pub(crate) timeout: Duration,
+    pub(crate) started_at: Timestamp,
+    pub(crate) state: AttemptState,
+}
+
+/// Where an attempt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) enum AttemptState {
+    /// Intended; sent or not.
+    Open,
+    /// Taken over from an earlier life: it is attached to, not sent.
+    Adopted,
+    /// Over, with what it may have done.
+    Ended { effect: Effect, at: Timestamp },
+}
+
+impl Attempt {
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(self.state, AttemptState::Open | AttemptState::Adopted)
+    }
+
+    /// When it counts as closed although nobody answers (PROTOCOL 1).
+    pub(crate) fn closes_at(&self) -> Timestamp {
+        self.not_after.after(self.timeout).after(CLOCK_ERROR)
+    }
+}
+
+impl Call {
+    pub(crate) fn is_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended(_))
+    }
+
+    pub(crate) fn is_undo(&self) -> bool {
+        self.id.direction == Direction::Undo
+    }
+
+    pub(crate) fn side_effect(&self) -> Option<SideEffect> {
+        self.pinned.as_ref().map(|pinned| pinned.side_effect)
+    }
+
+    pub(crate) fn attempt_mut(&mut self, number: u32) -> Option<&mut Attempt> {
+        self.attempts.iter_mut().rev().find(|attempt| attempt.number == number)
+    }
+
+    pub(crate) fn attempt(&self, number: u32) -> Option<&Attempt> {
+        self.attempts.iter().rev().find(|attempt| attempt.number == number)
+    }
+
+    pub(crate) fn open_attempt(&self) -> Option<&Attempt> {
+        self.attempts.iter().rev().find(|attempt| attempt.is_open())
+    }
+
+    pub(crate) fn next_attempt(&self) -> u32 {
+        self.attempts.last().map_or(1, |attempt| attempt.number + 1)
+    }
+
+    /// When the last attempt was closed.
+    pub(crate) fn closed_at(&self) -> Option<Timestamp> {
+        let ended = |attempt: &Attempt| match attempt.state {
+            AttemptState::Ended { at, .. } => Some(at),
+            AttemptState::Open | AttemptState::Adopted => None,
+        };
+        self.attempts.iter().filter_map(ended).max()
+    }
+}
+
+impl Task {
+    /// Makes sure that a call is there; a new one is ready at once.
+    pub(crate) fn ensure_call(&mut self, id: &CallId, step: usize, tool: &ToolName, at: Timestamp) {
+        if self.calls.contains_key(id) {
+            return;
+        }
+        let call = Call {
+            id: id.clone(),
+            step,
+            tool: tool.clone(),
+            pinned: None,
+            attempts: Vec::new(),
+            effect: Effect::NotExecuted,
+            failure: None,
+            result: Payload::null(),
+            phase: Phase::Ready { not_before: at },
+            tries: 0,
+            kills: 0,
+            created_at: at,
+            ended_at: None,
+        };
+        if id.direction == Direction::Forward {
+            self.live_forward += 1;
+            self.steps[step].live += 1;
+        }
+        self.calls.insert(id.clone(), call);
+        self.doing.look.insert(id.clone());
+    }
+
+    /// Says whether this call may be repeated although an earlier attempt of it may have run (PROTOCOL 2, 6).
+    pub(crate) fn is_repeatable(&self, call: &Call, now: Timestamp) -> bool {
+        let Some(pinned) = &call.pinned else { return true };
+        let remembers = self
+            .manifests
+            .get(&call.tool)
+            .and_then(|manifest| manifest.key.valid_for)
+            .is_none_or(|valid_for| now < pinned.first_at.after(valid_for));
+        match pinned.side_effect {
+            SideEffect::ReadOnly => true,
+            SideEffect::Idempotent => remembers,
+            SideEffect::Verifiable | SideEffect::Unsafe => false,
+        }
+    }
+
+    /// The class that settles an open question of this call: an idempotent tool that has forgotten the key is no
+    /// better than an unsafe one (PROTOCOL 6).
+    pub(crate) fn settling_class(&self, call: &Call) -> SideEffect {
+        match call.side_effect() {
+            Some(SideEffect::Verifiable) => SideEffect::Verifiable,
+            Some(SideEffect::ReadOnly) => SideEffect::ReadOnly,
+            Some(SideEffect::Idempotent | SideEffect::Unsafe) | None => SideEffect::Unsafe,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The pure machine against a simulated world: every scenario, crashed at every action, every action repeated.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
+
+mod compat;
+mod crash;
+mod fold;
+mod people;
+mod plans;
+mod random;
+mod scenarios;
+mod sim;
+mod world;
