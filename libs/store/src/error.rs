@@ -1,0 +1,60 @@
+//! What can go wrong before a store is open.
+
+use std::path::PathBuf;
+
+/// The result of opening something.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A store that could not be opened. Once it is open its verbs fail with [`holdfast_ports::Error`].
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder could not be made, or its lock file not be opened.
+    #[error("the data folder {} can't be used", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another process owns the folder.
+    #[error("the data folder {} is in use{}", folder.display(), owner(*pid))]
+    Locked {
+        /// The folder.
+        folder: PathBuf,
+        /// The owner's process, where it has said so.
+        pid: Option<u32>,
+    },
+    /// The database could not be opened.
+    #[error("the database {} can't be opened", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The store's tables could not be brought up to date.
+    #[error("the database {} can't be migrated", path.display())]
+    Migrate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: sqlx::migrate::MigrateError,
+    },
+    /// The store was written by a later release, whose format this one does not know.
+    #[error("the database {} has format {found}, this release knows up to {known}: use a newer one", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The store's format.
+        found: String,
+        /// The newest format known.
+        known: u32,
+    },
+}
+
+fn owner(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" by process {pid}")).unwrap_or_default()
+}

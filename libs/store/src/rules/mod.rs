@@ -1,0 +1,5 @@
+//! What the store decides, without I/O: every backend reads rows, asks here, and writes what comes out.
+
+pub(crate) mod append;
+pub(crate) mod keys;
+pub(crate) mod life;

@@ -1,0 +1,74 @@
+//! Inboxes: stored and the task woken in one transaction; left by the append that handles them.
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use holdfast_ports::{Inbox, Result};
+use holdfast_types::TaskId;
+use holdfast_types::inbox::InboxMessage;
+use tokio_stream::wrappers::BroadcastStream;
+
+use super::SqliteStore;
+use super::failed::{Context, Failed};
+use super::journal::no_such_task;
+use super::rows::{self, to_json};
+use super::writer::{Tx, Write};
+
+struct Put(InboxMessage);
+
+#[async_trait]
+impl Write for Put {
+    type Answer = ();
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<(), Failed> {
+        let now = tx.now.micros();
+        let body = to_json(&self.0)?;
+        let connection = tx.open().await?;
+        let no: i64 = sqlx::query_scalar("SELECT no FROM tasks WHERE id = ?")
+            .bind(self.0.task.bytes().as_slice())
+            .fetch_optional(&mut *connection)
+            .await?
+            .ok_or_else(|| no_such_task(self.0.task))?;
+        let stored =
+            sqlx::query("INSERT INTO inbox (id, task, body) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING")
+                .bind(self.0.id.bytes().as_slice())
+                .bind(no)
+                .bind(body)
+                .execute(&mut *connection)
+                .await?;
+        if stored.rows_affected() > 0 {
+            sqlx::query("UPDATE tasks SET wake_at = min(coalesce(wake_at, ?1), ?1) WHERE no = ?2")
+                .bind(now)
+                .bind(no)
+                .execute(connection)
+                .await?;
+        }
+        tx.news.woken.push(self.0.task);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Inbox for SqliteStore {
+    async fn put(&self, message: InboxMessage) -> Result<()> {
+        self.write(Put(message)).await
+    }
+
+    async fn read(&self, task: TaskId) -> Result<Vec<InboxMessage>> {
+        let rows = sqlx::query(
+            "SELECT i.body FROM tasks t JOIN inbox i ON i.task = t.no AND i.handled = 0 \
+             WHERE t.id = ? ORDER BY i.no",
+        )
+        .bind(task.bytes().as_slice())
+        .fetch_all(self.readers())
+        .await
+        .of("inbox")?;
+        rows.iter().map(|row| rows::json(row, 0)).collect()
+    }
+
+    async fn wakeups(&self) -> Result<BoxStream<'static, TaskId>> {
+        let woken = BroadcastStream::new(self.inner.notices.wakeups.subscribe());
+        // Who lags has missed hints: polling finds those tasks.
+        Ok(woken.filter_map(|task| async move { task.ok() }).boxed())
+    }
+}

@@ -1,0 +1,100 @@
+//! Opening a store: the writer's connection, the migrations, the readers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, SqliteConnection};
+
+use super::notices::Notices;
+use super::writer::Writer;
+use super::{Clock, Fsync, Inner, SqliteConfig, SqliteStore};
+use crate::error::{Error, Result};
+
+/// The store's format: raised by a migration that older releases can't live with.
+const FORMAT: u32 = 1;
+
+/// How long a statement waits for another process that looks into the file, such as a backup.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// A reader that gets no connection for so long says so.
+const ACQUIRE: Duration = Duration::from_secs(5);
+
+/// Texts of prepared statements that a connection remembers: the groups' sizes times their kinds.
+const STATEMENTS: usize = 256;
+
+impl SqliteStore {
+    /// Opens the database, makes or migrates its tables, and starts its writer on the present runtime.
+    ///
+    /// The caller owns the folder: see [`DataFolder`](crate::DataFolder).
+    ///
+    /// # Errors
+    /// [`Error::Newer`] for a store of a later release; [`Error::Open`] and [`Error::Migrate`] where the file can't
+    /// be used.
+    pub async fn open(config: SqliteConfig, clock: Clock) -> Result<Self> {
+        let refuse = |source| Error::Open { path: config.path.clone(), source };
+        let options = options(&config);
+        let mut connection = options.connect().await.map_err(refuse)?;
+        migrate(&config, &mut connection).await?;
+        let readers = readers(&config, options).await.map_err(refuse)?;
+        let notices = Arc::new(Notices::new());
+        let writer = Writer::start(connection, Arc::clone(&notices), Arc::clone(&clock), config.clone());
+        Ok(Self { inner: Arc::new(Inner { readers, writer, notices, clock, config }) })
+    }
+}
+
+fn options(config: &SqliteConfig) -> SqliteConnectOptions {
+    let synchronous = match config.fsync {
+        Fsync::EveryCommit => SqliteSynchronous::Full,
+        Fsync::Never => SqliteSynchronous::Off,
+    };
+    SqliteConnectOptions::new()
+        .filename(&config.path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(synchronous)
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
+        .statement_cache_capacity(STATEMENTS)
+        .row_buffer_size(1024)
+        // Checkpoints of 16 MiB: pages that many commits have changed are copied once.
+        .pragma("wal_autocheckpoint", "4096")
+        .pragma("cache_size", "-32000")
+        .pragma("temp_store", "MEMORY")
+        .thread_name(|id| format!("sqlite-{id}"))
+        .disable_statement_logging()
+}
+
+async fn readers(config: &SqliteConfig, options: SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
+    SqlitePoolOptions::new()
+        .max_connections(config.readers.max(1))
+        .acquire_timeout(ACQUIRE)
+        .test_before_acquire(false)
+        .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
+        .await
+}
+
+async fn migrate(config: &SqliteConfig, connection: &mut SqliteConnection) -> Result<()> {
+    let refuse = |source| Error::Open { path: config.path.clone(), source };
+    let known: Option<i64> = sqlx::query_scalar("SELECT 1 FROM sqlite_schema WHERE name = 'meta'")
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(refuse)?;
+    if known.is_some() {
+        let found: String = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'format'")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(refuse)?;
+        if found.parse::<u32>().is_ok_and(|found| found <= FORMAT) {
+            tracing::debug!(format = found, "store found");
+        } else {
+            return Err(Error::Newer { path: config.path.clone(), found, known: FORMAT });
+        }
+    }
+    let mut migrations = sqlx::migrate!("migrations/sqlite");
+    // Migrations of a later release of the same format only add: this one need not know them.
+    migrations.set_ignore_missing(true);
+    migrations.run(connection).await.map_err(|source| Error::Migrate { path: config.path.clone(), source })
+}
