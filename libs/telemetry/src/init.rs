@@ -1,0 +1,149 @@
+//! Starts telemetry for a process.
+
+use std::io::IsTerminal;
+
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::{ExporterBuildError, MetricExporter, SpanExporter, WithExportConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkError;
+use tracing_subscriber::filter::{EnvFilter, ParseError};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{Layer, Registry, fmt};
+
+use crate::pipeline::{Pipeline, Telemetry};
+use crate::prometheus::Scrape;
+use crate::{Config, LogFormat};
+
+/// Why telemetry could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// `telemetry.log` is no filter.
+    #[error(
+        "telemetry.log: '{given}' is not a log filter: expected for example info or warn,holdfast_worker=debug"
+    )]
+    Filter {
+        /// What was given.
+        given: String,
+        /// What the parser said.
+        #[source]
+        source: ParseError,
+    },
+    /// The OTLP exporter refused its settings.
+    #[error("can't set up the export to the OTLP collector")]
+    Otlp(#[source] ExporterBuildError),
+    /// The Prometheus reader could not be made.
+    #[error("can't set up the Prometheus reader")]
+    Prometheus(#[source] OTelSdkError),
+    /// Something else in this process already logs.
+    #[error("logging is already set up")]
+    Subscriber(#[source] TryInitError),
+}
+
+/// Starts logs, and the export of traces and metrics where the configuration or `OTEL_*` ask for it.
+///
+/// Call it once a process, within a tokio runtime: the exporter's connection lives on it. An unreachable
+/// collector is no error: spans are dropped past a bounded queue.
+///
+/// # Errors
+/// [`Error`].
+pub fn init(config: &Config) -> Result<Telemetry, Error> {
+    let telemetry = pipeline(config)?;
+    let traces = telemetry
+        .tracer_provider
+        .as_ref()
+        .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("holdfast")));
+    tracing_subscriber::registry()
+        .with(logs(config)?)
+        .with(traces.map(|layer| layer.with_filter(EnvFilter::new(EXPORTED))))
+        .try_init()
+        .map_err(Error::Subscriber)?;
+    Ok(telemetry)
+}
+
+/// Spans of our own crates only: those of the libraries below would drown them, and the exporter's own
+/// connection would trace itself.
+const EXPORTED: &str = "off,holdfast=debug";
+
+fn logs(config: &Config) -> Result<Box<dyn Layer<Registry> + Send + Sync>, Error> {
+    let filter = EnvFilter::try_new(&config.log)
+        .map_err(|source| Error::Filter { given: config.log.clone(), source })?;
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    Ok(match config.log_format {
+        LogFormat::Human => {
+            layer.with_target(false).with_ansi(std::io::stderr().is_terminal()).with_filter(filter).boxed()
+        }
+        LogFormat::Json => layer.json().flatten_event(true).with_filter(filter).boxed(),
+    })
+}
+
+pub(crate) fn pipeline(config: &Config) -> Result<Telemetry, Error> {
+    let (mut spans, mut metrics) = (None, None);
+    if let Some(endpoint) = Endpoint::choose(config, &|name| std::env::var(name).ok()) {
+        let (mut for_spans, mut for_metrics) =
+            (SpanExporter::builder().with_tonic(), MetricExporter::builder().with_tonic());
+        if let Endpoint::Configured(address) = &endpoint {
+            (for_spans, for_metrics) = (for_spans.with_endpoint(address), for_metrics.with_endpoint(address));
+        }
+        spans = Some(for_spans.build().map_err(Error::Otlp)?);
+        metrics = Some(for_metrics.build().map_err(Error::Otlp)?);
+    }
+    let scrape = config.prometheus.map(|_| Scrape::new()).transpose().map_err(Error::Prometheus)?;
+    let resource = match std::env::var("OTEL_SERVICE_NAME") {
+        Ok(_) => Resource::builder().build(),
+        Err(_) => Resource::builder().with_service_name(config.service_name.clone()).build(),
+    };
+    Ok(Pipeline { resource, spans, metrics, scrape }.build())
+}
+
+/// Who says where the collector is.
+#[derive(Debug, PartialEq)]
+enum Endpoint {
+    /// Our configuration.
+    Configured(String),
+    /// `OTEL_*`, which the exporter reads itself.
+    Environment,
+}
+
+impl Endpoint {
+    fn choose(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
+        if env("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+            return None;
+        }
+        if let Some(endpoint) = &config.otlp_endpoint {
+            return Some(Self::Configured(endpoint.clone()));
+        }
+        const ENDPOINTS: [&str; 3] = [
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+        ];
+        let named = ENDPOINTS.iter().any(|name| env(name).is_some_and(|value| !value.is_empty()));
+        named.then_some(Self::Environment)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_exported_unless_somebody_says_where_to() {
+        let silent = Config::default();
+        let said = Config { otlp_endpoint: Some("http://127.0.0.1:4317".into()), ..Config::default() };
+        let none = |_: &str| None;
+        let endpoint = |name: &str| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| "http://x".to_owned());
+        let disabled = |name: &str| (name == "OTEL_SDK_DISABLED").then(|| "true".to_owned());
+        assert_eq!(Endpoint::choose(&silent, &none), None);
+        assert_eq!(Endpoint::choose(&silent, &endpoint), Some(Endpoint::Environment));
+        assert!(matches!(Endpoint::choose(&said, &endpoint), Some(Endpoint::Configured(_))));
+        assert_eq!(Endpoint::choose(&said, &disabled), None);
+    }
+
+    #[test]
+    fn a_filter_that_is_none_is_refused_with_its_text() {
+        let config = Config { log: "holdfast=loud".into(), ..Config::default() };
+        let error = logs(&config).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("'holdfast=loud'"), "{error}");
+    }
+}

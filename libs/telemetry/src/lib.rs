@@ -1,0 +1,28 @@
+//! Tracing, metrics and their export. The only crate that knows the OpenTelemetry SDK.
+//!
+//! [`init`] once a process gives a [`Telemetry`]: its [`Metrics`] and its [`TaskTracer`] are passed by value to
+//! whoever counts or traces. Every name is a constant in [`names`].
+
+mod config;
+mod coordinates;
+mod init;
+mod labels;
+mod metrics;
+pub mod names;
+mod pipeline;
+pub mod prometheus;
+pub mod propagation;
+mod task_tracer;
+mod traceparent;
+
+pub use config::{Config, LogFormat};
+pub use coordinates::Coordinates;
+pub use init::{Error, init};
+pub use metrics::{BreakerState, CompensationResult, Metrics, Resolution, ResumeKind};
+pub use pipeline::Telemetry;
+pub use task_tracer::{SpanKind, TaskSpan, TaskTrace, TaskTracer};
+pub use traceparent::TraceParent;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -1,0 +1,253 @@
+//! The parts together, with an exporter that keeps what it is given.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use holdfast_types::failure::Class;
+use holdfast_types::{CallId, StepId, TaskId, Timestamp, ToolName};
+use opentelemetry::trace::{SpanId, Status, TracerProvider};
+use opentelemetry_otlp::MetricExporter;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{SpanData, SpanExporter};
+use tracing_subscriber::layer::SubscriberExt;
+
+use crate::pipeline::{Pipeline, Telemetry};
+use crate::prometheus::Scrape;
+use crate::{
+    BreakerState, CompensationResult, Coordinates, Metrics, Resolution, ResumeKind, SpanKind, TaskSpan,
+    TaskTrace, TaskTracer, TraceParent, names, propagation,
+};
+
+#[derive(Debug, Clone, Default)]
+struct Kept(Arc<Mutex<Vec<SpanData>>>);
+
+impl SpanExporter for Kept {
+    async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
+        self.0.lock().unwrap().append(&mut batch);
+        Ok(())
+    }
+}
+
+/// An exporter that takes its time.
+#[derive(Debug)]
+struct Stuck;
+
+impl SpanExporter for Stuck {
+    async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
+        std::future::pending().await
+    }
+}
+
+fn tracing_to<T: SpanExporter + 'static>(exporter: T) -> Telemetry {
+    let resource = Resource::builder().build();
+    Pipeline { resource, spans: Some(exporter), metrics: None::<MetricExporter>, scrape: None }.build()
+}
+
+fn measuring() -> (Arc<Metrics>, Scrape, Telemetry) {
+    let resource = Resource::builder().build();
+    let scrape = Some(Scrape::new().unwrap());
+    let telemetry =
+        Pipeline { resource, spans: None::<Kept>, metrics: None::<MetricExporter>, scrape }.build();
+    (telemetry.metrics(), telemetry.scrape().unwrap(), telemetry)
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_micros(seconds * 1_000_000)
+}
+
+fn call() -> CallId {
+    CallId::forward(StepId::try_new("charge").unwrap(), None)
+}
+
+fn tool(name: &str) -> ToolName {
+    ToolName::try_new(name).unwrap()
+}
+
+#[tokio::test]
+async fn a_task_becomes_one_connected_trace() {
+    let kept = Kept::default();
+    let telemetry = tracing_to(kept.clone());
+    let tracer = telemetry.task_tracer();
+    let task = TaskId::new(1, [9; 10]);
+    let trace = TaskTrace::new(task, None);
+
+    // Recorded by two lives, the later one without a memory of the first.
+    tracer.export(&trace, TaskSpan::new(names::span::TASK, Coordinates::Task, at(1), at(1)));
+    let attempt = TaskSpan::new(names::span::ATTEMPT, Coordinates::Attempt(call(), 1), at(2), at(3))
+        .kind(SpanKind::Client)
+        .attribute(names::attribute::ATTEMPT, 1)
+        .failed("CONNECT_FAILED");
+    tracer.export(&trace, attempt);
+    let other_life = telemetry.task_tracer();
+    other_life.export(&trace, TaskSpan::new("execute_tool charge", Coordinates::Call(call()), at(2), at(5)));
+    other_life.export(&trace, TaskSpan::new(names::span::STEP, Coordinates::Step(call().step), at(2), at(5)));
+    let life =
+        TaskSpan::new(names::span::LIFE, Coordinates::Life(2), at(4), at(6)).link(Coordinates::Life(1));
+    other_life.export(&trace, life);
+    telemetry.shutdown().await;
+
+    let spans = kept.0.lock().unwrap();
+    assert_eq!(spans.len(), 5);
+    assert!(spans.iter().all(|span| span.span_context.trace_id().to_bytes() == *task.bytes()));
+    let ids: Vec<SpanId> = spans.iter().map(|span| span.span_context.span_id()).collect();
+    for span in spans.iter() {
+        let root = span.name == names::span::TASK;
+        assert_eq!(span.parent_span_id == SpanId::INVALID, root, "{}", span.name);
+        assert!(root || ids.contains(&span.parent_span_id), "{} hangs nowhere", span.name);
+    }
+    let failed = spans.iter().find(|span| span.name == names::span::ATTEMPT).unwrap();
+    assert_eq!(failed.status, Status::error(""));
+    assert_eq!(failed.start_time, SystemTime::UNIX_EPOCH + Duration::from_secs(2));
+    assert!(failed.attributes.iter().any(|pair| pair.key.as_str() == names::attribute::ERROR_TYPE));
+    let whole = spans.iter().find(|span| span.name == "execute_tool charge").unwrap();
+    assert_eq!(whole.status, Status::Unset, "a retried failure does not mark the whole");
+    let life = spans.iter().find(|span| span.name == names::span::LIFE).unwrap();
+    assert_eq!(
+        life.links[0].span_context.span_id(),
+        trace.at(&Coordinates::Life(1)).span_context().span_id()
+    );
+}
+
+#[tokio::test]
+async fn a_callers_trace_goes_on_and_its_choice_not_to_sample_holds() {
+    let kept = Kept::default();
+    let telemetry = tracing_to(kept.clone());
+    let task = TaskId::new(1, [9; 10]);
+    let sampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let caller: TraceParent = sampled.parse().unwrap();
+    let unsampled: TraceParent = sampled.replace("-01", "-00").parse().unwrap();
+    for parent in [caller, unsampled] {
+        let root = TaskSpan::new(names::span::TASK, Coordinates::Task, at(1), at(1));
+        telemetry.task_tracer().export(&TaskTrace::new(task, Some(parent)), root);
+    }
+    telemetry.shutdown().await;
+
+    let spans = kept.0.lock().unwrap();
+    assert_eq!(spans.len(), 1);
+    assert_eq!(spans[0].span_context.trace_id().to_bytes(), caller.trace_id());
+    assert_eq!(spans[0].parent_span_id.to_bytes(), caller.span_id());
+    assert!(spans[0].parent_span_is_remote);
+}
+
+#[test]
+fn a_stuck_exporter_blocks_nobody() {
+    let telemetry = tracing_to(Stuck);
+    let tracer = telemetry.task_tracer();
+    let trace = TaskTrace::new(TaskId::new(1, [9; 10]), None);
+    for number in 0..20_000 {
+        let span = TaskSpan::new("attempt", Coordinates::Attempt(call(), number), at(1), at(2));
+        tracer.export(&trace, span);
+    }
+    // Reached at all: past the queue's bound spans are dropped. Its thread hangs on, as the exporter does.
+    std::mem::forget(telemetry);
+}
+
+#[tokio::test]
+async fn tracing_spans_hang_where_they_are_put() {
+    let kept = Kept::default();
+    let telemetry = tracing_to(kept.clone());
+    let provider = telemetry.tracer_provider.clone().unwrap();
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+    let place = TaskTrace::new(TaskId::new(1, [9; 10]), None).at(&Coordinates::Attempt(call(), 1));
+    let mut headers = Vec::new();
+    {
+        let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+        let store = tracing::info_span!("store");
+        propagation::adopt_place(&store, &place);
+        store.in_scope(|| {
+            propagation::inject_current(&mut |name, value| headers.push((name.to_owned(), value)))
+        });
+
+        let served = tracing::info_span!("served");
+        let get = |name: &str| headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        propagation::adopt(&served, &get);
+        assert_eq!(served.in_scope(propagation::current).unwrap().trace_id(), place.trace_id());
+        assert_eq!(propagation::extract(&get).unwrap().trace_id(), place.trace_id());
+    }
+    telemetry.shutdown().await;
+
+    let spans = kept.0.lock().unwrap();
+    let store = spans.iter().find(|span| span.name == "store").unwrap();
+    let served = spans.iter().find(|span| span.name == "served").unwrap();
+    assert_eq!(store.parent_span_id.to_bytes(), place.span_id());
+    assert_eq!(served.parent_span_id, store.span_context.span_id());
+}
+
+#[test]
+fn a_broken_context_is_no_context() {
+    let broken = |name: &str| (name == propagation::TRACEPARENT).then(|| "00-zz-zz-01".to_owned());
+    assert_eq!(propagation::extract(&broken), None);
+    propagation::adopt(&tracing::info_span!("served"), &broken);
+    propagation::adopt(&tracing::info_span!("served"), &|_| None);
+}
+
+#[test]
+fn metrics_have_their_names_in_prometheus() {
+    let (metrics, scrape, _telemetry) = measuring();
+    metrics.retry(Class::Transient, &tool("charge"));
+    metrics.retry_budget_refusal();
+    metrics.breaker_transition("payments", BreakerState::Closed, BreakerState::Open);
+    metrics.resume(ResumeKind::Crash);
+    metrics.replay();
+    metrics.unknown_outcome(Resolution::Probe);
+    metrics.compensation(CompensationResult::Undone);
+    metrics.lease_loss();
+    metrics.stale_write_refused();
+    metrics.queue_depth(7);
+    metrics.step_duration(&tool("charge"), Duration::from_millis(20));
+    metrics.recovery_duration(Duration::from_millis(2));
+    let text = scrape.text().unwrap();
+    for line in [
+        "holdfast_retries_total{class=\"TRANSIENT\",tool=\"charge\"} 1",
+        "holdfast_retry_budget_refusals_total 1",
+        "holdfast_breaker_transitions_total{from=\"closed\",to=\"open\"} 1",
+        "holdfast_breaker_state{dependency=\"payments\",state=\"open\"} 1",
+        "holdfast_breaker_state{dependency=\"payments\",state=\"closed\"} 0",
+        "holdfast_resumes_total{kind=\"crash\"} 1",
+        "holdfast_replays_total 1",
+        "holdfast_unknown_outcomes_total{resolution=\"probe\"} 1",
+        "holdfast_compensations_total{result=\"undone\"} 1",
+        "holdfast_lease_losses_total 1",
+        "holdfast_stale_writes_refused_total 1",
+        "holdfast_queue_depth 7",
+        "holdfast_step_duration_seconds_bucket{tool=\"charge\",le=\"0.025\"} 1",
+        "holdfast_recovery_duration_seconds_count 1",
+    ] {
+        assert!(text.lines().any(|have| have == line), "no '{line}' in\n{text}");
+    }
+}
+
+#[test]
+fn tools_past_the_bound_share_one_series() {
+    let (metrics, scrape, _telemetry) = measuring();
+    for number in 0..1_000 {
+        metrics.retry(Class::Transient, &tool(&format!("tool{number}")));
+    }
+    metrics.retry(Class::Transient, &tool("tool7"));
+    let text = scrape.text().unwrap();
+    let series = text.lines().filter(|line| line.starts_with("holdfast_retries_total{")).count();
+    assert_eq!(series, 201);
+    assert!(text.contains("holdfast_retries_total{class=\"TRANSIENT\",tool=\"other\"} 800"), "{text}");
+    assert!(text.contains("holdfast_retries_total{class=\"TRANSIENT\",tool=\"tool7\"} 2"), "{text}");
+}
+
+#[test]
+fn the_clock_of_a_span_may_have_stepped_back() {
+    let kept = Kept::default();
+    let telemetry = tracing_to(kept.clone());
+    let trace = TaskTrace::new(TaskId::new(1, [9; 10]), None);
+    telemetry.task_tracer().export(&trace, TaskSpan::new("step", Coordinates::Wait(1), at(9), at(3)));
+    telemetry.tracer_provider.as_ref().unwrap().force_flush().unwrap();
+    let spans = kept.0.lock().unwrap();
+    assert_eq!(spans[0].end_time, UNIX_EPOCH + Duration::from_secs(9));
+}
+
+#[test]
+fn no_op_telemetry_takes_everything() {
+    let telemetry = Telemetry::no_op();
+    assert!(!telemetry.task_tracer().is_on() && telemetry.scrape().is_none());
+    telemetry.metrics().replay();
+    let trace = TaskTrace::new(TaskId::new(1, [9; 10]), None);
+    TaskTracer::no_op().export(&trace, TaskSpan::new("task", Coordinates::Task, at(1), at(1)));
+}
