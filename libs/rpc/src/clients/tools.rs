@@ -1,0 +1,123 @@
+//! The tools of one worker, over gRPC.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdfast_ports::{ExecuteStream, Tools};
+use holdfast_proto::v1;
+use holdfast_proto::v1::worker_service_client::WorkerServiceClient;
+use holdfast_types::worker::{CallRef, Execute, FenceAnswer, ProbeAnswer};
+use holdfast_types::{Failure, Key, Payload, ToolName, WorkerId};
+use serde_json::Value;
+use tonic::Status;
+
+use super::execution::{Execution, unreadable};
+use super::unary::{request, within};
+use crate::client::Channel;
+use crate::status::{Sent, to_failure};
+
+/// How long the answer to a verb that does not wait for a tool is waited for.
+const VERB_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a probe may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How much longer than the attempt its stream may last: the worker's own verdict on a timeout says whether the
+/// effect may have begun, an ended stream does not.
+const VERDICT_MARGIN: Duration = Duration::from_secs(2);
+
+/// The tools of a worker at an address.
+#[derive(Debug, Clone)]
+pub struct RemoteTools {
+    worker: WorkerServiceClient<Channel>,
+}
+
+impl RemoteTools {
+    /// Makes the client of the worker behind `channel`.
+    #[must_use]
+    pub fn new(channel: Channel) -> Self {
+        Self { worker: WorkerServiceClient::new(channel) }
+    }
+
+    fn worker(&self) -> WorkerServiceClient<Channel> {
+        self.worker.clone()
+    }
+}
+
+fn failed(status: Status) -> Failure {
+    to_failure(&status, Sent::Maybe)
+}
+
+#[async_trait]
+impl Tools for RemoteTools {
+    async fn execute(&self, execute: Execute) -> Result<ExecuteStream, Failure> {
+        let timeout = execute.timeout.saturating_add(VERDICT_MARGIN);
+        let message = v1::ExecuteRequest::from(execute);
+        let mut worker = self.worker();
+        let messages = within(timeout, worker.execute(request(message, timeout))).await.map_err(failed)?;
+        Ok(Box::pin(Execution::new(messages)))
+    }
+
+    async fn fence(&self, worker: WorkerId, call: CallRef, epoch: u64) -> Result<FenceAnswer, Failure> {
+        let message = v1::FenceRequest {
+            worker_id: worker.to_string(),
+            call: Some(call.into()),
+            epoch,
+            not_after: None,
+        };
+        let mut client = self.worker();
+        let answer =
+            within(VERB_TIMEOUT, client.fence(request(message, VERB_TIMEOUT))).await.map_err(failed)?;
+        FenceAnswer::try_from(answer).map_err(|invalid| unreadable(&invalid))
+    }
+
+    async fn cancel(&self, worker: WorkerId, call: CallRef, epoch: u64, reason: &str) -> Result<(), Failure> {
+        let message = v1::CancelRequest {
+            worker_id: worker.to_string(),
+            call: Some(call.into()),
+            epoch,
+            reason: reason.to_owned(),
+        };
+        let mut client = self.worker();
+        within(VERB_TIMEOUT, client.cancel(request(message, VERB_TIMEOUT))).await.map_err(failed)?;
+        Ok(())
+    }
+
+    async fn ack(&self, worker: WorkerId, call: CallRef, epoch: u64) -> Result<(), Failure> {
+        let message = v1::AckRequest { worker_id: worker.to_string(), call: Some(call.into()), epoch };
+        let mut client = self.worker();
+        within(VERB_TIMEOUT, client.ack(request(message, VERB_TIMEOUT))).await.map_err(failed)?;
+        Ok(())
+    }
+
+    async fn reconcile(
+        &self,
+        worker: WorkerId,
+        tool: &ToolName,
+        key: &Key,
+        args: &Value,
+    ) -> Result<ProbeAnswer, Failure> {
+        let message = v1::ReconcileRequest {
+            worker_id: worker.to_string(),
+            tool: tool.to_string(),
+            key: key.as_str().to_owned(),
+            args: Some(Payload::Json(args.clone()).into()),
+        };
+        let mut client = self.worker();
+        let probe = client.reconcile(request(message, PROBE_TIMEOUT));
+        let answer = within(PROBE_TIMEOUT, probe).await.map_err(failed)?;
+        ProbeAnswer::try_from(answer).map_err(|invalid| unreadable(&invalid))
+    }
+
+    async fn check(&self, worker: WorkerId) -> Result<(), Failure> {
+        let message = v1::CheckRequest { worker_id: worker.to_string(), tool: String::new() };
+        let mut client = self.worker();
+        let answer =
+            within(VERB_TIMEOUT, client.check(request(message, VERB_TIMEOUT))).await.map_err(failed)?;
+        match answer.failure.map(Failure::try_from).transpose() {
+            Ok(None) => Ok(()),
+            Ok(Some(failure)) => Err(failure),
+            Err(invalid) => Err(unreadable(&invalid)),
+        }
+    }
+}

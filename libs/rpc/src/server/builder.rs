@@ -1,0 +1,74 @@
+//! A server, from its services to its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use super::config::Config;
+use super::connections;
+use super::dispatch::Dispatch;
+use super::error::Error;
+use super::gate::Gate;
+use super::route::{GrpcService, Routes};
+use super::standard;
+
+/// Listens at `HOST:PORT`; port 0 takes any free one. Returns the address that was bound.
+///
+/// # Errors
+/// [`Error::Bind`].
+pub async fn bind(address: &str) -> Result<(TcpListener, SocketAddr), Error> {
+    let failed = |source| Error::Bind { address: address.to_owned(), source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// A gRPC server. Besides the services that are added it answers reflection and `grpc.health.v1`.
+pub struct Server {
+    config: Config,
+    routes: Routes,
+    names: Vec<&'static str>,
+    gate: Option<Arc<dyn Gate>>,
+}
+
+impl Server {
+    /// Makes a server without services.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self { config, routes: Routes::default(), names: Vec::new(), gate: None }
+    }
+
+    /// Adds a service.
+    #[must_use]
+    #[allow(clippy::should_implement_trait)] // adds to the server, not numbers
+    pub fn add<S: GrpcService>(mut self, service: S) -> Self {
+        self.names.push(S::NAME);
+        self.routes.add(service);
+        self
+    }
+
+    /// Puts a gate before all services, the standard ones included.
+    #[must_use]
+    pub fn behind(mut self, gate: Arc<dyn Gate>) -> Self {
+        self.gate = Some(gate);
+        self
+    }
+
+    /// Serves until `shutdown`, then drains: takes nothing new, and lets the calls under way end within the
+    /// configured time. If the future is dropped, all connections are closed at once.
+    ///
+    /// # Errors
+    /// [`Error::Reflection`], before anything is served.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let Self { config, mut routes, names, gate } = self;
+        let reporter = standard::add(&mut routes, &names).await?;
+        let dispatch = Arc::new(Dispatch { routes, gate, config });
+        let ending = async {
+            shutdown.await;
+            standard::end(reporter, &names).await;
+        };
+        connections::run(listener, dispatch, ending).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,18 @@
+//! The server's side: bootstrap, deadlines, reflection, health, and a graceful end.
+
+mod body;
+mod builder;
+mod config;
+mod connections;
+mod deadline;
+mod dispatch;
+mod error;
+mod gate;
+mod route;
+mod standard;
+
+pub use builder::{Server, bind};
+pub use config::Config;
+pub use error::Error;
+pub use gate::Gate;
+pub use route::GrpcService;

@@ -1,0 +1,35 @@
+//! What every server answers besides its own services: reflection (v1 and v1alpha) and `grpc.health.v1`.
+
+use tonic_health::ServingStatus;
+use tonic_health::server::{HealthReporter, health_reporter};
+use tonic_reflection::server::Builder;
+
+use super::error::Error;
+use super::route::Routes;
+
+/// Adds the standard services; the reporter tells the health of the named ones.
+pub(super) async fn add(routes: &mut Routes, names: &[&'static str]) -> Result<HealthReporter, Error> {
+    let reflection = || {
+        Builder::configure()
+            .register_encoded_file_descriptor_set(holdfast_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    routes.add(reflection().build_v1().map_err(Error::Reflection)?);
+    routes.add(reflection().build_v1alpha().map_err(Error::Reflection)?);
+    let (reporter, health) = health_reporter();
+    for name in names {
+        reporter.set_service_status(name, ServingStatus::Serving).await;
+    }
+    routes.add(health);
+    Ok(reporter)
+}
+
+/// Tells whoever asks or watches that nothing is served any more, and ends the watches: they would hold the drain.
+pub(super) async fn end(mut reporter: HealthReporter, names: &[&'static str]) {
+    for name in names.iter().copied().chain([""]) {
+        reporter.set_service_status(name, ServingStatus::NotServing).await;
+    }
+    for name in names.iter().copied().chain([""]) {
+        reporter.clear_service_status(name).await;
+    }
+}

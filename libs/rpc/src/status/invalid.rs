@@ -1,0 +1,13 @@
+//! Input that can't be read, as a status.
+
+use holdfast_proto::Invalid;
+use tonic::Status;
+
+use super::problem::Problem;
+
+/// Makes the status of a message whose field is not valid: INVALID_ARGUMENT, with the field's path.
+#[must_use]
+pub fn of_invalid(invalid: Invalid) -> Status {
+    let why = format!("{} is not valid: expected {}", invalid.value, invalid.expected);
+    Problem::invalid(invalid.path, why).into()
+}

@@ -1,0 +1,75 @@
+//! The breakers behind a lock, and the board that watchers read.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use holdfast_resilience::breaker::Policy;
+use holdfast_runtime::{BootInstant, Clock, Entropy};
+use tokio::sync::{Notify, watch};
+
+use crate::breakers::{Board, Breakers, Now};
+
+/// The breakers of the service.
+pub(crate) struct Breaking {
+    clock: Arc<dyn Clock>,
+    started: BootInstant,
+    // A std mutex: held to change and to look, never across an await.
+    breakers: Mutex<Breakers>,
+    board: watch::Sender<Arc<Board>>,
+    /// A timer may be due earlier than before.
+    changed: Notify,
+}
+
+impl Breaking {
+    pub(crate) fn new(policy: Policy, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Self {
+        let breakers = Mutex::new(Breakers::new(policy, entropy.next_u64()));
+        let started = clock.boot();
+        Self { clock, started, breakers, board: watch::Sender::new(Arc::default()), changed: Notify::new() }
+    }
+
+    /// Changes the breakers, and shows the new board to watchers.
+    pub(crate) fn change<T>(&self, act: impl FnOnce(&mut Breakers, Now) -> T) -> T {
+        let mut breakers = self.lock();
+        let now = self.now();
+        let done = act(&mut breakers, now);
+        self.board.send_replace(Arc::new(breakers.board(now)));
+        drop(breakers);
+        self.changed.notify_one();
+        done
+    }
+
+    pub(crate) fn board(&self) -> Board {
+        self.lock().board(self.now())
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Board>> {
+        self.board.subscribe()
+    }
+
+    /// Does what time alone does, for ever.
+    pub(crate) async fn run(&self) {
+        loop {
+            let due = self.lock().next_timer().map(|due| due.saturating_sub(self.now().running));
+            tokio::select! {
+                () = self.changed.notified() => continue,
+                () = wait(due) => {}
+            }
+            self.change(|breakers, now| breakers.tick(now));
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { running: self.clock.boot().since(self.started), wall: self.clock.now() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Breakers> {
+        self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn wait(due: Option<Duration>) {
+    match due {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}

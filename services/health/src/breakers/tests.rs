@@ -1,0 +1,98 @@
+#![allow(clippy::unwrap_used)]
+
+use holdfast_resilience::breaker::Position;
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+const BAD: Outcome = Outcome::Failure { took: SECOND, retry_after: None };
+const GOOD: Outcome = Outcome::Success { took: SECOND };
+
+fn at(seconds: u64) -> Now {
+    let running = Duration::from_secs(seconds);
+    Now { running, wall: Timestamp::from_micros(0).after(running) }
+}
+
+fn instance(number: u8) -> InstanceId {
+    InstanceId::new(u64::from(number), [number; 10])
+}
+
+fn plain(breakers: &Breakers, outcome: Outcome, now: Now) -> CallReport {
+    let generation = breakers.board(now).get("pay").map(|standing| standing.generation);
+    CallReport { dependency: "pay".into(), outcome, generation, kind: CallKind::Plain }
+}
+
+fn opened(now: Now) -> Breakers {
+    let mut breakers = Breakers::new(Policy { open_jitter_percent: 0, ..Policy::default() }, 7);
+    for _ in 0..5 {
+        let call = plain(&breakers, BAD, now);
+        breakers.report(instance(1), &call, now);
+    }
+    breakers
+}
+
+fn standing(breakers: &Breakers, now: Now) -> Standing {
+    breakers.board(now)["pay"]
+}
+
+#[test]
+fn reports_of_an_instance_that_was_told_nothing_open_a_new_breaker_and_then_count_no_more() {
+    let mut breakers = Breakers::new(Policy::default(), 7);
+    let blind =
+        CallReport { dependency: "pay".into(), outcome: BAD, generation: None, kind: CallKind::Plain };
+    for _ in 0..5 {
+        breakers.report(instance(1), &blind, at(1));
+    }
+    assert!(!standing(&breakers, at(1)).passes());
+    breakers.force("pay", Some(Forced::Closed), at(1));
+    breakers.force("pay", None, at(1));
+    for _ in 0..9 {
+        breakers.report(instance(1), &blind, at(1));
+    }
+    assert!(standing(&breakers, at(1)).passes());
+}
+
+#[test]
+fn the_trial_goes_to_one_user_and_to_the_next_when_it_is_not_used() {
+    let mut breakers = opened(at(1));
+    let late = CallReport { generation: None, ..plain(&breakers, GOOD, at(1)) };
+    breakers.report(instance(2), &late, at(1));
+    assert_eq!(breakers.next_timer(), Some(SECOND * 6));
+    breakers.tick(at(6));
+    let first = standing(&breakers, at(6)).trial.unwrap();
+    assert_eq!(first.instance, instance(1));
+    breakers.tick(at(11));
+    let second = standing(&breakers, at(11)).trial.unwrap();
+    assert_eq!(second.instance, instance(2));
+    // The first holder's late word is not the trial's any more.
+    let generation = Some(standing(&breakers, at(11)).generation);
+    let word = CallReport { dependency: "pay".into(), outcome: GOOD, generation, kind: CallKind::Trial };
+    breakers.report(instance(1), &word, at(11));
+    assert_eq!(standing(&breakers, at(11)).trial, Some(second));
+    breakers.report(instance(2), &word, at(11));
+    let again = standing(&breakers, at(11)).trial.unwrap();
+    breakers.report(again.instance, &word, at(11));
+    assert_eq!(standing(&breakers, at(11)).position, Position::Closed);
+}
+
+#[test]
+fn a_restarted_service_starts_open_where_an_instance_says_so() {
+    let old = opened(at(1));
+    let position = standing(&old, at(2)).position;
+    let view = View { generation: standing(&old, at(2)).generation, position, level: 1 };
+    let mut new = Breakers::new(Policy::default(), 8);
+    new.adopt("pay", view, at(0));
+    assert!(!standing(&new, at(0)).passes());
+    // What is known here is not overwritten.
+    new.force("pay", Some(Forced::Closed), at(0));
+    new.adopt("pay", view, at(0));
+    assert!(standing(&new, at(0)).passes());
+}
+
+#[test]
+fn a_repeated_report_counts_once() {
+    let mut breakers = Breakers::new(Policy::default(), 7);
+    assert_eq!(breakers.accept(instance(1), 1), Some(Acquaintance::First));
+    assert_eq!(breakers.accept(instance(1), 1), None);
+    assert_eq!(breakers.accept(instance(1), 2), Some(Acquaintance::Known));
+}

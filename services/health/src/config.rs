@@ -1,0 +1,42 @@
+//! The settings of the directory.
+
+use std::time::Duration;
+
+use holdfast_resilience::breaker::Policy;
+
+/// The settings of the directory (DESIGN section 13).
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How long a registration holds without renewal; a worker is called back each third of it.
+    pub lease: Duration,
+    /// After which time a worker is told to renew.
+    pub renew_after: Duration,
+    /// How many calls back in a row may fail before a worker counts as gone.
+    pub missed: u32,
+    /// How long the answer to a call back is waited for.
+    pub check_timeout: Duration,
+    /// How soon a worker is called back again after a call back failed.
+    pub recheck: Duration,
+    /// When breakers open and close.
+    pub breaker: Policy,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(10),
+            renew_after: Duration::from_secs(5),
+            missed: 3,
+            check_timeout: Duration::from_secs(3),
+            recheck: Duration::from_millis(200),
+            breaker: Policy::default(),
+        }
+    }
+}
+
+impl Config {
+    /// How long after a proof the next one is asked for.
+    pub(crate) fn check_every(&self) -> Duration {
+        self.lease / 3
+    }
+}

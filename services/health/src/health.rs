@@ -1,0 +1,120 @@
+//! The service as the composing code holds it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use holdfast_ports::DirectoryView;
+use holdfast_proto::v1::health_service_server::HealthServiceServer;
+use holdfast_runtime::{Clock, Entropy};
+use holdfast_types::WorkerId;
+use holdfast_types::worker::WorkerInfo;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::board::Breaking;
+use crate::directory::{Dial, Directory};
+use crate::keeper::Lease;
+use crate::{Config, Error};
+
+/// What the service needs.
+pub struct Deps {
+    /// Makes the way to call a worker.
+    pub dial: Dial,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives randomness, for the incarnation of the breakers.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The directory of workers. Cheap to clone; clones are the same service.
+///
+/// In one process it is itself the [`holdfast_ports::Directory`] of the orchestrator.
+#[derive(Clone)]
+pub struct Health {
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) breaking: Arc<Breaking>,
+    /// Ends the watches.
+    pub(crate) ended: CancellationToken,
+}
+
+impl Health {
+    /// Makes the service, with nobody registered.
+    #[must_use]
+    pub fn new(config: Config, deps: Deps) -> Self {
+        let breaking = Breaking::new(config.breaker.clone(), deps.clock.clone(), &*deps.entropy);
+        Self {
+            directory: Directory::new(config, deps.clock, deps.dial),
+            breaking: Arc::new(breaking),
+            ended: CancellationToken::new(),
+        }
+    }
+
+    /// Returns the gRPC service.
+    #[must_use]
+    pub fn grpc(&self) -> HealthServiceServer<Self> {
+        HealthServiceServer::new(self.clone())
+    }
+
+    /// Runs the breakers' timers until `shutdown`, then ends all registrations and watches. Workers are called back
+    /// also without it.
+    pub async fn run(&self, shutdown: impl Future<Output = ()>) {
+        tokio::select! {
+            () = self.breaking.run() => {}
+            () = shutdown => {}
+        }
+        self.directory.clear();
+        self.ended.cancel();
+    }
+
+    /// Registers a worker of this process; it counts when this returns, and until the registration is dropped.
+    ///
+    /// # Errors
+    /// [`Error`] where it breaks a rule or can't be called back.
+    pub async fn host(&self, info: WorkerInfo) -> Result<Registration, Error> {
+        let worker = info.id;
+        self.directory.register(info, Lease::WhileHeld).await?;
+        Ok(Registration { directory: self.directory.clone(), worker })
+    }
+
+    /// Registers a worker that renews within the lease, or renews it. Immediate: it counts when this returns.
+    ///
+    /// # Errors
+    /// [`Error`] where it breaks a rule or can't be called back.
+    pub async fn register(&self, info: WorkerInfo) -> Result<(), Error> {
+        let end = tokio::time::Instant::now() + self.directory.config.lease;
+        self.directory.register(info, Lease::Until(end)).await
+    }
+
+    /// Takes a worker out at once: it has said goodbye. Its running calls go on.
+    pub fn leave(&self, worker: WorkerId) {
+        self.directory.remove(worker, "it said goodbye");
+    }
+}
+
+#[async_trait]
+impl holdfast_ports::Directory for Health {
+    fn view(&self) -> Arc<DirectoryView> {
+        self.directory.view()
+    }
+
+    async fn changed(&self, version: u64) -> Arc<DirectoryView> {
+        self.directory.changed(version).await
+    }
+
+    async fn report_failed_dial(&self, worker: WorkerId) -> holdfast_ports::Result<()> {
+        self.directory.report_failed_dial(worker).await
+    }
+}
+
+/// The registration of a worker of this process; dropped, it ends at once.
+#[must_use]
+pub struct Registration {
+    directory: Arc<Directory>,
+    worker: WorkerId,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.directory.remove(self.worker, "its registration was dropped");
+    }
+}

@@ -1,0 +1,132 @@
+//! `Watch`: the whole view, then changes of workers and breakers, and permits for trials.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use holdfast_ports::DirectoryView;
+use holdfast_proto::convert::time;
+use holdfast_proto::v1;
+use holdfast_proto::v1::watch_response::Change;
+use holdfast_types::worker::WorkerInfo;
+use holdfast_types::{InstanceId, WorkerId};
+use tokio::sync::watch;
+use tonic::Status;
+
+use super::breakers::{generation, wire};
+use super::view::live_worker;
+use crate::Health;
+use crate::breakers::{Board, Trial};
+
+/// A watcher sees the difference between what it was last told and the newest state: one that is slow gets fewer and
+/// larger differences, and costs nobody anything.
+pub(super) fn watch(
+    health: &Health,
+    instance: Option<InstanceId>,
+) -> BoxStream<'static, Result<v1::WatchResponse, Status>> {
+    let mut views = health.directory.subscribe();
+    let mut boards = health.breaking.subscribe();
+    let (view, board) = (views.borrow_and_update().clone(), boards.borrow_and_update().clone());
+    let whole = v1::View {
+        workers: view.workers.iter().map(live_worker).collect(),
+        breakers: board.iter().map(wire).collect(),
+    };
+    let opening = v1::WatchResponse { version: view.version, change: Some(Change::View(whole)) };
+    let valid_for = health.directory.config.breaker.trial_lease;
+    let told = Told {
+        valid_for,
+        instance,
+        version: view.version,
+        workers: workers(&view),
+        board,
+        trials: BTreeMap::new(),
+    };
+    let watcher = Watcher { views, boards, told };
+    let changes = stream::unfold(watcher, Watcher::next).map(stream::iter).flatten();
+    let end = health.ended.clone().cancelled_owned();
+    stream::once(async { Ok(opening) }).chain(changes).take_until(end).boxed()
+}
+
+type Messages = Vec<Result<v1::WatchResponse, Status>>;
+
+struct Watcher {
+    views: watch::Receiver<Arc<DirectoryView>>,
+    boards: watch::Receiver<Arc<Board>>,
+    told: Told,
+}
+
+/// What a watcher knows.
+struct Told {
+    /// How long a permit holds.
+    valid_for: Duration,
+    instance: Option<InstanceId>,
+    version: u64,
+    workers: BTreeMap<WorkerId, Arc<WorkerInfo>>,
+    board: Arc<Board>,
+    /// The last permit that it got, by dependency.
+    trials: BTreeMap<String, Trial>,
+}
+
+impl Watcher {
+    /// The messages of the next difference; none when the service has ended.
+    async fn next(mut self) -> Option<(Messages, Self)> {
+        let told = self.told.version;
+        let changes = tokio::select! {
+            view = self.views.wait_for(|view| view.version > told) => {
+                let view = view.ok()?.clone();
+                self.told.workers(&view)
+            }
+            changed = self.boards.changed() => {
+                changed.ok()?;
+                let board = self.boards.borrow_and_update().clone();
+                self.told.breakers(board)
+            }
+        };
+        let version = self.told.version;
+        let message = |change| Ok(v1::WatchResponse { version, change: Some(change) });
+        Some((changes.into_iter().map(message).collect(), self))
+    }
+}
+
+impl Told {
+    fn workers(&mut self, view: &DirectoryView) -> Vec<Change> {
+        let now = workers(view);
+        let gone = self.workers.keys().filter(|id| !now.contains_key(id));
+        let mut changes: Vec<_> = gone.map(|id| Change::WorkerGone(id.to_string())).collect();
+        let is_known = |id: &WorkerId, info| self.workers.get(id).is_some_and(|known| known == info);
+        let come = view.workers.iter().filter(|worker| !is_known(&worker.info.id, &worker.info));
+        changes.extend(come.map(|worker| Change::Worker(live_worker(worker))));
+        self.workers = now;
+        self.version = view.version;
+        changes
+    }
+
+    fn breakers(&mut self, board: Arc<Board>) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (name, standing) in board.iter() {
+            if !self.board.get(name).is_some_and(|known| known.same(standing)) {
+                changes.push(Change::Breaker(wire((name, standing))));
+                let at = u64::try_from(standing.since.micros()).unwrap_or(0);
+                self.version = self.version.max(at);
+            }
+            let permit = standing.trial.filter(|trial| Some(trial.instance) == self.instance);
+            if let Some(trial) = permit
+                && self.trials.insert(name.clone(), trial) != Some(trial)
+            {
+                changes.push(Change::Trial(v1::TrialPermit {
+                    dependency: name.clone(),
+                    generation: Some(generation(standing.generation)),
+                    valid_for: Some(time::duration(self.valid_for)),
+                }));
+            }
+        }
+        self.board = board;
+        changes
+    }
+}
+
+fn workers(view: &DirectoryView) -> BTreeMap<WorkerId, Arc<WorkerInfo>> {
+    view.workers.iter().map(|worker| (worker.info.id, worker.info.clone())).collect()
+}
