@@ -1,0 +1,73 @@
+//! What the end of a tool's work means: the outcome axis beside the class (PROTOCOL 2).
+
+use holdfast_tool::{Answer, ToolFailure};
+use holdfast_types::manifest::ErrorRule;
+use holdfast_types::{Class, Effect, Failure, Reason, SideEffect};
+
+use super::attempt::Attempt;
+use super::stop::Cause;
+
+/// How the work of an attempt ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// The tool returned.
+    Returned(Result<Answer, ToolFailure>),
+    /// The tool panicked.
+    Panicked,
+    /// It was dropped, because it did not stop by itself.
+    Aborted,
+}
+
+/// Turns the end of a tool's work into what the driver is told, by how far the attempt was.
+///
+/// A tool's own word on its effect is believed, and so is a result that came although the attempt was stopped. What
+/// is left open is judged: before the gate nothing happened, behind it nobody knows.
+pub(crate) fn judge(ended: Ended, attempt: &Attempt, errors: &[ErrorRule]) -> Result<Answer, Failure> {
+    let class = attempt.facts.class;
+    let by_standing = if class != SideEffect::ReadOnly && attempt.may_have_begun() {
+        Effect::Unknown
+    } else {
+        Effect::NotExecuted
+    };
+    let failure = match ended {
+        Ended::Returned(Ok(answer)) => return Ok(answer),
+        Ended::Returned(Err(failure)) => failure,
+        Ended::Panicked => {
+            // The panic's text may hold anything, a secret included: it stays in the worker's log.
+            ToolFailure::new(Class::Crashed, Reason::ToolPanicked, "the tool panicked")
+        }
+        Ended::Aborted => ToolFailure::new(Class::Cancelled, Reason::CancelledByCaller, "aborted"),
+    };
+    let rule = failure.code.as_ref().and_then(|code| errors.iter().find(|rule| rule.code == *code));
+    let stated = rule.map(|rule| rule.effect).or(failure.effect);
+    let effect = match class {
+        SideEffect::ReadOnly => Effect::NotExecuted,
+        _ => stated.unwrap_or(by_standing),
+    };
+    if let Some((cause, when)) = attempt.stopped() {
+        // A tool that was stopped fails in whatever way; why it was stopped is the better answer.
+        let effect = stated.unwrap_or_else(|| Cause::effect(class, when));
+        let effect = if class == SideEffect::ReadOnly { Effect::NotExecuted } else { effect };
+        return Err(cause.failure(class, effect));
+    }
+    let who = rule.map_or(failure.class, |rule| rule.class);
+    Err(Failure {
+        class: unless_ambiguous(who, class, effect),
+        effect,
+        reason: failure.reason,
+        message: failure.message,
+        retry_after: failure.retry_after,
+        attempts: 0,
+        elapsed: std::time::Duration::ZERO,
+        source: holdfast_types::Source::Tool,
+        details: failure.details,
+    })
+}
+
+/// Says who acts: nobody but a probe or a person, where a call that must not be repeated may have happened.
+const fn unless_ambiguous(who: Class, class: SideEffect, effect: Effect) -> Class {
+    match effect {
+        Effect::Unknown if !class.is_repeatable() => Class::Ambiguous,
+        _ => who,
+    }
+}
