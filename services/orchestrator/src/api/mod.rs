@@ -1,0 +1,95 @@
+//! The orchestrator without a transport: what the gRPC service and an embedded caller share, in the domain's words.
+
+mod error;
+mod get;
+mod history;
+mod list;
+mod message;
+mod question;
+mod redact;
+mod submit;
+mod subtasks;
+mod trace;
+mod watch;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use holdfast_runtime::Shutdown;
+
+use crate::acks::Acks;
+use crate::arguments::Arguments;
+use crate::budgets::Budgets;
+use crate::instance::{Instance, Starts};
+use crate::places::Places;
+use crate::shared::Shared;
+use crate::{Config, Deps};
+
+pub use error::ApiError;
+pub use get::{StepCounts, TaskView};
+pub use history::{HistoryPage, HistoryQuery};
+pub use message::Sent;
+pub use question::{Asked, Question};
+pub use submit::{Accepted, Submission};
+pub use subtasks::{Subtask, SubtaskPage, SubtaskQuery};
+pub use watch::{WatchItem, WatchStream};
+
+/// An orchestrator. Clones are handles of the same; it works while [`Orchestrator::run`] is polled.
+///
+/// Every verb answers for any task, whoever drives it.
+#[derive(Debug, Clone)]
+pub struct Orchestrator {
+    shared: Arc<Shared>,
+    instance: Arc<Instance>,
+    starts: Arc<Mutex<Option<Starts>>>,
+}
+
+impl Orchestrator {
+    /// Makes an orchestrator; nothing happens before [`Orchestrator::run`].
+    #[must_use]
+    pub fn new(config: Config, deps: Deps) -> Self {
+        let shared = Arc::new(Shared {
+            config,
+            deps,
+            places: Places::default(),
+            budgets: Budgets::default(),
+            arguments: Arguments::default(),
+            acks: Acks::default(),
+        });
+        let (instance, starts) = Instance::new(Arc::clone(&shared));
+        Self { shared, instance, starts: Arc::new(Mutex::new(Some(starts))) }
+    }
+
+    /// Drives tasks until `shutdown` drains: then its tasks are given back within the configured time, and it
+    /// returns. A second call returns at once.
+    ///
+    /// If it is dropped, its drivers end where they are, as if the process had died: another instance goes on when
+    /// the lease ends.
+    ///
+    /// # Errors
+    /// [`crate::Error`] where the store can't be worked with at all.
+    pub async fn run(&self, shutdown: Shutdown) -> Result<(), crate::Error> {
+        let starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match starts {
+            Some(starts) => Arc::clone(&self.instance).run(starts, shutdown).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Counts the tasks that this instance drives now.
+    #[must_use]
+    pub fn driving(&self) -> usize {
+        self.instance.driving()
+    }
+
+    /// Makes the gRPC server part of this orchestrator, to be added to a server.
+    #[must_use]
+    pub fn grpc(&self) -> crate::grpc::Server {
+        crate::grpc::server(self.service())
+    }
+
+    /// Makes the gRPC service of this orchestrator, to be called without a network.
+    #[must_use]
+    pub fn service(&self) -> crate::grpc::Service {
+        crate::grpc::Service::new(self.clone())
+    }
+}

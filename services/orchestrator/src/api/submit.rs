@@ -1,0 +1,203 @@
+//! Submits a task: checked whole before anything is stored, and stored before it is answered.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use holdfast_engine::{Task, encode};
+use holdfast_plan::{Document, Inputs, Tools, Validated, validate};
+use holdfast_resilience::keys;
+use holdfast_types::journal::{Created, EventRow, NewEvent, NewTask};
+use holdfast_types::task::{DEFAULT_DEADLINE, TaskBody, TaskRow, TaskSpec};
+use holdfast_types::{Namespace, Plan, TaskId, TaskStatus, ToolManifest};
+use serde_json::{Map, Value, json};
+
+use super::{ApiError, Orchestrator, trace};
+use crate::instance::Reservation;
+
+/// What is submitted.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// The namespace.
+    pub namespace: Namespace,
+    /// The id that the caller chose; none: one is made.
+    pub task_id: Option<TaskId>,
+    /// The plan's document.
+    pub document: Document,
+    /// The inputs' values.
+    pub inputs: Map<String, Value>,
+    /// Labels, over those of the plan.
+    pub labels: BTreeMap<String, String>,
+    /// The longest time from now, where that is sooner than the plan's.
+    pub deadline: Option<Duration>,
+    /// The W3C `traceparent` of the caller.
+    pub traceparent: Option<String>,
+}
+
+/// A task that was made, or was there.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    /// Its row.
+    pub row: TaskRow,
+    /// The trace in which its spans are: 32 hexadecimal digits.
+    pub trace_id: String,
+    /// Whether this submission made it.
+    pub created: bool,
+}
+
+impl Orchestrator {
+    /// Validates and stores a task, and drives it here where there is room.
+    ///
+    /// The same id and body again is the same task. If it is dropped, or fails with a store's error, the task may or
+    /// may not exist: submit it again under the same id.
+    ///
+    /// # Errors
+    /// [`ApiError::Plan`], [`ApiError::Conflict`], [`ApiError::QueueFull`], [`ApiError::Store`].
+    pub async fn submit(&self, submission: Submission) -> Result<Accepted, ApiError> {
+        if let Some(accepted) = self.submitted_before(&submission).await? {
+            return Ok(accepted);
+        }
+        let view = self.shared.deps.directory.view();
+        let manifests: BTreeMap<&str, &ToolManifest> = view
+            .workers
+            .iter()
+            .rev()
+            .flat_map(|worker| worker.info.tools.iter().map(|tool| (tool.name.as_str(), tool)))
+            .collect();
+        let known: Vec<ToolManifest> = manifests.values().map(|manifest| (*manifest).clone()).collect();
+        let validated =
+            validate(&submission.document, Tools::Known(&known), Inputs::Given(&submission.inputs))
+                .map_err(ApiError::Plan)?;
+        let digest = digest(&submission, &validated)?;
+        let id = submission.task_id.unwrap_or_else(|| self.shared.deps.ids.task());
+        let manifests = pinned(&validated.plan, &known);
+        let spec = self.spec(submission, validated, manifests);
+        self.create(id, digest, spec).await
+    }
+
+    /// Finds the task of an id that was submitted before: whatever tools live now, it is the same task.
+    async fn submitted_before(&self, submission: &Submission) -> Result<Option<Accepted>, ApiError> {
+        let Some(id) = submission.task_id else { return Ok(None) };
+        let row = match self.shared.deps.tasks.get(id).await {
+            Ok(row) => row,
+            Err(holdfast_ports::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let inputs = Inputs::Given(&submission.inputs);
+        let validated = validate(&submission.document, Tools::Unknown, inputs).map_err(ApiError::Plan)?;
+        if row.digest != digest(submission, &validated)? {
+            return Err(ApiError::Conflict { task: id });
+        }
+        let trace_id = self.trace_id(id).await?;
+        Ok(Some(Accepted { row, trace_id, created: false }))
+    }
+
+    fn spec(&self, submission: Submission, validated: Validated, manifests: Vec<ToolManifest>) -> TaskSpec {
+        let now = self.shared.deps.clock.now();
+        let Validated { plan, inputs } = validated;
+        let longest = plan.deadline.unwrap_or(DEFAULT_DEADLINE);
+        let longest = submission.deadline.map_or(longest, |deadline| deadline.min(longest));
+        let mut labels = plan.labels.clone();
+        labels.extend(submission.labels);
+        TaskSpec {
+            namespace: submission.namespace,
+            body: TaskBody::Plan(plan),
+            inputs: inputs.into_iter().collect(),
+            labels,
+            manifests,
+            submitted_at: now,
+            deadline_at: now.after(longest),
+            traceparent: submission.traceparent,
+        }
+    }
+
+    async fn create(&self, id: TaskId, digest: String, spec: TaskSpec) -> Result<Accepted, ApiError> {
+        let trace = trace::of(id, spec.traceparent.as_deref());
+        let trace_id = trace::trace_id(id, spec.traceparent.as_deref());
+        let row = queued(id, &digest, &spec);
+        let event = encode(&Task::submitted(spec), row.submitted_at)
+            .map_err(|error| ApiError::Invalid { field: "plan".into(), why: error.to_string() })?;
+        let reservation = self.instance.reserve();
+        let task = NewTask {
+            id,
+            namespace: row.namespace.clone(),
+            name: row.name.clone(),
+            labels: row.labels.clone(),
+            digest,
+            events: vec![event.clone()],
+            submitted_at: row.submitted_at,
+            claimant: reservation.as_ref().map(Reservation::claimant),
+            queue_limit: self.shared.config.queue_limit,
+        };
+        match self.shared.deps.journal.create(task).await? {
+            Created::New { epoch, last_seq } => {
+                let status = if reservation.is_some() { TaskStatus::Running } else { TaskStatus::Queued };
+                trace::submitted(&self.shared.deps.tracer, &row, &trace);
+                if let Some(reservation) = reservation {
+                    reservation.start(id, epoch, vec![first(event, epoch, last_seq)]);
+                } else {
+                    self.instance.hint(id);
+                }
+                Ok(Accepted { row: TaskRow { status, epoch, last_seq, ..row }, trace_id, created: true })
+            }
+            Created::Same(row) => {
+                let trace_id = self.trace_id(id).await?;
+                Ok(Accepted { row: *row, trace_id, created: false })
+            }
+            Created::Conflict => Err(ApiError::Conflict { task: id }),
+            Created::QueueFull { limit } => Err(ApiError::QueueFull { limit }),
+        }
+    }
+
+    async fn trace_id(&self, task: TaskId) -> Result<String, ApiError> {
+        let spec = self.spec_of(task).await?;
+        Ok(trace::trace_id(task, spec.traceparent.as_deref()))
+    }
+}
+
+/// SHA-256 over all that makes a submission what it is.
+fn digest(submission: &Submission, validated: &Validated) -> Result<String, ApiError> {
+    let body = json!({
+        "namespace": submission.namespace,
+        "plan": validated.plan,
+        "inputs": validated.inputs,
+        "labels": submission.labels,
+        "deadline_ms": submission.deadline.map(|deadline| deadline.as_millis().to_string()),
+    });
+    keys::fingerprint(&body)
+        .map_err(|error| ApiError::Invalid { field: "plan".into(), why: error.to_string() })
+}
+
+/// The manifests of the tools that a plan may call: those that it names, and the undos that these name.
+fn pinned(plan: &Plan, known: &[ToolManifest]) -> Vec<ToolManifest> {
+    let named = plan.tools();
+    let is_named = |manifest: &&ToolManifest| named.contains(&manifest.name);
+    let undos: Vec<_> =
+        known.iter().filter(is_named).filter_map(|m| m.undo.as_ref().map(|undo| &undo.tool)).collect();
+    known.iter().filter(|m| named.contains(&m.name) || undos.contains(&&m.name)).cloned().collect()
+}
+
+fn queued(id: TaskId, digest: &str, spec: &TaskSpec) -> TaskRow {
+    TaskRow {
+        id,
+        namespace: spec.namespace.clone(),
+        name: spec.body.name().to_owned(),
+        labels: spec.labels.clone(),
+        digest: digest.to_owned(),
+        status: TaskStatus::Queued,
+        outcome: None,
+        waits_for: None,
+        epoch: 0,
+        owner: None,
+        last_seq: 0,
+        wake_at: None,
+        submitted_at: spec.submitted_at,
+        updated_at: spec.submitted_at,
+        finished_at: None,
+        barren_lives: 0,
+    }
+}
+
+fn first(event: NewEvent, epoch: u64, seq: u64) -> EventRow {
+    let NewEvent { at, kind, v, body, blobs: _ } = event;
+    EventRow { seq, epoch, at, kind, v, body }
+}

@@ -1,0 +1,271 @@
+//! One attempt of a call at its worker: sent, followed, and brought to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use holdfast_engine::Input;
+use holdfast_engine::action::Execute;
+use holdfast_ports::{ExecuteStream, LiveWorker};
+use holdfast_telemetry::{TraceParent, propagation};
+use holdfast_types::worker::{CallOutcome, CallRef, ExecuteEvent, Success};
+use holdfast_types::{CallId, Class, Effect, Failure, Reason, Source, WorkerId, worker};
+
+use tracing::{Instrument, Span};
+
+use super::{Claim, Done, Driver};
+use crate::lease::Lease;
+use crate::payloads::Payloads;
+use crate::places::Place;
+use crate::shared::Shared;
+
+/// How long the cancels of a driver that lost its task may take.
+const ABORT_WITHIN: Duration = Duration::from_secs(2);
+
+/// An attempt under way.
+#[derive(Debug)]
+pub(super) struct Running {
+    worker: LiveWorker,
+}
+
+/// What an attempt needs.
+struct Attempt {
+    shared: Arc<Shared>,
+    lease: Arc<Lease>,
+    payloads: Payloads,
+    claim: Claim,
+    namespace: holdfast_types::Namespace,
+    worker: LiveWorker,
+    execute: Execute,
+    sending: Sending,
+}
+
+/// Whether an attempt begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    /// It does.
+    New,
+    /// It runs, or has ended, under an earlier life.
+    Attach,
+}
+
+/// How the worker's side of an attempt ended.
+enum End {
+    Finished(CallOutcome),
+    /// The connection was lost, or nobody knows; the work may go on.
+    Lost(Failure),
+}
+
+impl Driver {
+    /// Sends an attempt, or attaches to one. Frees the place when it has ended.
+    pub(super) fn attempt(&mut self, execute: Execute, place: Option<Place>) {
+        let shared = Arc::clone(&self.shared);
+        let worker = match &place {
+            Some(place) => Some(place.worker.clone()),
+            None => shared.deps.directory.view().worker(execute.worker).cloned(),
+        };
+        let Some(worker) = worker else {
+            let call = execute.call.clone();
+            let gone = not_sent(Reason::ConnectFailed, "the worker went away before the call was sent");
+            let input =
+                Input::AttemptEnded { call: call.clone(), attempt: execute.attempt, outcome: Err(gone) };
+            self.ready.push_back(Done::Attempt(call, input));
+            return;
+        };
+        if execute.attempt == 1 {
+            let dependency =
+                self.manifests.get(&execute.tool).map_or(execute.tool.as_str(), |m| m.dependency());
+            shared.budgets.first_attempt(dependency);
+        }
+        self.running.insert(execute.call.clone(), Running { worker: worker.clone() });
+        let attempt = Attempt {
+            shared,
+            lease: Arc::clone(&self.lease),
+            payloads: self.payloads.clone(),
+            claim: self.claim,
+            namespace: self.task.spec().namespace.clone(),
+            worker,
+            execute,
+            // Only what was prepared just now has a place.
+            sending: if place.is_some() { Sending::New } else { Sending::Attach },
+        };
+        let span = self.spans.attempt(&attempt.execute.call, attempt.execute.attempt).map(client_span);
+        self.work.push(Box::pin(async move {
+            let done = match span {
+                Some(span) => attempt.run().instrument(span).await,
+                None => attempt.run().await,
+            };
+            drop(place);
+            done
+        }));
+    }
+
+    /// Aborts a call's work; the attempt's end tells what became of it.
+    pub(super) fn cancel(&mut self, call: CallId, worker: WorkerId) {
+        let running = self.running.get(&call).map(|running| running.worker.clone());
+        let live = running.or_else(|| self.shared.deps.directory.view().worker(worker).cloned());
+        let Some(live) = live else { return };
+        let (task, epoch) = (self.claim.task, self.claim.epoch);
+        self.work.push(Box::pin(async move {
+            let call = CallRef { task, call };
+            if let Err(failure) =
+                live.tools.cancel(worker, call.clone(), epoch, "called off by its task").await
+            {
+                tracing::warn!(%call, %failure, "cancel was not taken");
+            }
+            Done::Nothing
+        }));
+    }
+
+    /// Aborts all calls of a task that another driver has: a worker that it has been shown a higher epoch refuses.
+    pub(super) async fn abort_calls(&mut self) {
+        let (task, epoch) = (self.claim.task, self.claim.epoch);
+        let cancels = self.running.drain().map(|(call, running)| async move {
+            let call = CallRef { task, call };
+            let id = running.worker.info.id;
+            if let Err(failure) =
+                running.worker.tools.cancel(id, call.clone(), epoch, "another driver has it").await
+            {
+                tracing::debug!(%call, %failure, "cancel was not taken");
+            }
+        });
+        let all = futures::future::join_all(cancels);
+        if tokio::time::timeout(ABORT_WITHIN, all).await.is_err() {
+            tracing::warn!(task_id = %task, "calls of a lost task are not aborted in time");
+        }
+    }
+}
+
+impl Attempt {
+    async fn run(self) -> Done {
+        let end = self.follow().await;
+        let (call, attempt) = (self.execute.call, self.execute.attempt);
+        let input = match end {
+            End::Finished(outcome) => {
+                let outcome = match outcome {
+                    Ok(Success { result, replayed_downstream }) => {
+                        let result = self.payloads.keep_result(result).await;
+                        Ok(Success { result, replayed_downstream })
+                    }
+                    Err(failure) => Err(failure),
+                };
+                Input::AttemptEnded { call: call.clone(), attempt, outcome }
+            }
+            End::Lost(failure) => Input::AttemptLost { call: call.clone(), attempt, failure },
+        };
+        Done::Attempt(call, input)
+    }
+
+    async fn follow(&self) -> End {
+        if !self.lease.holds() {
+            // No new attempt without a session (PROTOCOL 1): the driver is about to be stopped.
+            return std::future::pending().await;
+        }
+        let limit = self.execute.timeout + self.shared.config.attempt_grace;
+        match tokio::time::timeout(limit, self.converse()).await {
+            Ok(end) => end,
+            Err(_) => {
+                self.give_up().await;
+                let message = "the worker did not end the attempt within its time";
+                End::Lost(lost(Class::Transient, Reason::AttemptTimeout, message))
+            }
+        }
+    }
+
+    async fn converse(&self) -> End {
+        let request = match self.request().await {
+            Ok(request) => request,
+            Err(failure) => return End::Finished(Err(failure)),
+        };
+        self.let_go_of_earlier().await;
+        match self.worker.tools.execute(request).await {
+            Ok(stream) => read(stream).await,
+            Err(failure) if failure.effect == Effect::NotExecuted => {
+                if failure.reason == Reason::ConnectFailed {
+                    self.report_dial().await;
+                }
+                End::Finished(Err(failure))
+            }
+            Err(failure) => End::Lost(failure),
+        }
+    }
+
+    /// A worker holds on to an unknown outcome of a call that must not be repeated, and would answer a later attempt
+    /// with it. That attempt's intent is durable only where the one before was settled, so the worker may forget it.
+    async fn let_go_of_earlier(&self) {
+        let repeatable = self.execute.side_effect.is_repeatable();
+        if self.sending == Sending::Attach || self.execute.attempt == 1 || repeatable {
+            return;
+        }
+        let call = CallRef { task: self.claim.task, call: self.execute.call.clone() };
+        let id = self.worker.info.id;
+        if let Err(failure) = self.worker.tools.ack(id, call.clone(), self.claim.epoch).await {
+            tracing::debug!(%call, %failure, "ack was not taken");
+        }
+    }
+
+    /// The request: arguments that stand in the blob table go along whole, since a worker stores nothing.
+    async fn request(&self) -> Result<worker::Execute, Failure> {
+        let execute = &self.execute;
+        let args = match execute.args.as_blob() {
+            Some(_) => holdfast_types::Payload::Json(self.payloads.value(&execute.args).await?),
+            None => execute.args.clone(),
+        };
+        Ok(worker::Execute {
+            worker: execute.worker,
+            call: CallRef { task: self.claim.task, call: execute.call.clone() },
+            attempt: execute.attempt,
+            epoch: self.claim.epoch,
+            not_after: execute.not_after,
+            timeout: execute.timeout,
+            namespace: self.namespace.clone(),
+            tool: execute.tool.clone(),
+            args,
+            key: execute.key.clone(),
+            token: self.claim.epoch,
+        })
+    }
+
+    async fn give_up(&self) {
+        let call = CallRef { task: self.claim.task, call: self.execute.call.clone() };
+        let cancel = self.worker.tools.cancel(self.execute.worker, call, self.claim.epoch, "out of time");
+        if !matches!(tokio::time::timeout(ABORT_WITHIN, cancel).await, Ok(Ok(()))) {
+            tracing::warn!(task_id = %self.claim.task, call = %self.execute.call, "cancel was not taken");
+        }
+    }
+
+    async fn report_dial(&self) {
+        let worker_id = self.execute.worker;
+        if let Err(error) = self.shared.deps.directory.report_failed_dial(worker_id).await {
+            tracing::debug!(%worker_id, %error, "failed dial was not reported");
+        }
+    }
+}
+
+/// The span under which the request goes out, so that the worker's hang under the attempt's.
+fn client_span(place: TraceParent) -> Span {
+    let span = tracing::info_span!("rpc.client", otel.kind = "client");
+    propagation::adopt_place(&span, &place);
+    span
+}
+
+async fn read(mut stream: ExecuteStream) -> End {
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(ExecuteEvent::Heartbeat(progress)) => tracing::trace!(?progress, "call runs"),
+            Ok(ExecuteEvent::Finished(outcome)) => return End::Finished(outcome),
+            Err(failure) if failure.effect == Effect::NotExecuted => return End::Finished(Err(failure)),
+            Err(failure) => return End::Lost(failure),
+        }
+    }
+    let message = "the worker's stream ended without an outcome";
+    End::Lost(lost(Class::Transient, Reason::ConnectionLost, message))
+}
+
+fn lost(class: Class, reason: Reason, message: &str) -> Failure {
+    Failure::new(class, Effect::Unknown, reason, message).from_source(Source::Platform)
+}
+
+fn not_sent(reason: Reason, message: &str) -> Failure {
+    Failure::new(Class::Transient, Effect::NotExecuted, reason, message).from_source(Source::Platform)
+}

@@ -1,0 +1,318 @@
+//! The driver of one task: a small loop around the pure engine (DESIGN section 3).
+//!
+//! It feeds inputs into the engine, appends the events that come back, and performs the actions that these allow.
+//! At most one append is in flight; what happens meanwhile gathers for the next, so that the result of one step
+//! and the intent of the next are one commit. Everything of a task runs on one async task, without a lock: the
+//! answers of workers, evaluations and stores are futures that it polls itself.
+
+mod attempt;
+mod deed;
+mod done;
+mod ended;
+mod evaluate;
+mod fence;
+mod idle;
+mod key_wait;
+mod life;
+mod observe;
+mod perform;
+mod prepare;
+mod probe;
+mod refusal;
+mod snapshot;
+mod spans;
+mod writer;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{BoxFuture, FutureExt};
+use futures::stream::{FuturesUnordered, StreamExt};
+use holdfast_engine::{Action, Env, Input, SnapshotMeter, Step, Task};
+use holdfast_runtime::Stage;
+use holdfast_types::journal::{Appended, Hold};
+use holdfast_types::{CallId, MessageId, OwnerId, StepId, TaskId, ToolManifest, ToolName};
+use tokio::time::Instant;
+
+use crate::lease::Lease;
+use crate::payloads::Payloads;
+use crate::places::Place;
+use crate::shared::Shared;
+use attempt::Running;
+use deed::{Deed, Timing, timing};
+use done::Done;
+pub(crate) use ended::{Ended, Error};
+use evaluate::{Evaluation, Known};
+pub(crate) use life::{Control, Life, all_events, begin, quarantine};
+use spans::Spans;
+use writer::Writer;
+
+/// How many answers are taken in before what they led to is looked at: bounds an append, and the time away from
+/// timers and signals.
+const ANSWERS_A_ROUND: usize = 512;
+
+/// The claim under which a driver writes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claim {
+    pub(crate) task: TaskId,
+    pub(crate) epoch: u64,
+    pub(crate) owner: OwnerId,
+    pub(crate) last_seq: u64,
+}
+
+/// Drives one task.
+struct Driver {
+    shared: Arc<Shared>,
+    lease: Arc<Lease>,
+    control: Arc<Control>,
+    claim: Claim,
+    task: Task,
+    writer: Writer,
+    evaluation: Arc<Evaluation>,
+    payloads: Payloads,
+    steps: Known,
+    /// Where each step stands in the plan.
+    positions: HashMap<StepId, usize>,
+    manifests: HashMap<ToolName, Arc<ToolManifest>>,
+    work: FuturesUnordered<BoxFuture<'static, Done>>,
+    ready: VecDeque<Done>,
+    /// Attempts under way, by call.
+    running: HashMap<CallId, Running>,
+    /// Evaluations under way: an append waits a moment for them.
+    evaluating: usize,
+    /// Messages that the engine has taken in and that are not yet deleted.
+    taken: HashSet<MessageId>,
+    reading_inbox: Reading,
+    next_read: Instant,
+    drain: Drain,
+    spans: Spans,
+    /// When the next snapshot is worth its bytes.
+    meter: SnapshotMeter,
+    /// A snapshot is wanted as soon as the state holds nothing that is not durable.
+    snapshot_due: bool,
+    /// When the claim of an interrupted task was taken up; none once it goes on.
+    recovering: Option<Instant>,
+}
+
+/// How far the giving back of the task has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drain {
+    /// Nobody asked for it.
+    No,
+    /// Nothing new is prepared; calls may end until the instant.
+    Until(Instant),
+    /// Calls that still run are left to their workers.
+    Over,
+}
+
+/// Whether the inbox is being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// It is not.
+    No,
+    /// It is.
+    Yes,
+    /// It is, and something came after that began.
+    Again,
+}
+
+impl Driver {
+    async fn run(mut self, first: Step) -> Ended {
+        if let Err(error) = self.take_in(first, None) {
+            return Ended::Failed(error);
+        }
+        loop {
+            if self.drain == Drain::No && self.control.shutdown.stage() > Stage::Running {
+                self.begin_drain();
+            }
+            if let Err(error) = self.settle() {
+                return Ended::Failed(error);
+            }
+            self.send_if_due();
+            match self.wait().await {
+                Ok(None) => {}
+                Ok(Some(ended)) => return ended,
+                Err(error) => return Ended::Failed(error),
+            }
+        }
+    }
+
+    /// Takes in all answers that are there already.
+    fn settle(&mut self) -> Result<(), Error> {
+        for _ in 0..ANSWERS_A_ROUND {
+            let done = match self.ready.pop_front() {
+                Some(done) => done,
+                None => match self.work.next().now_or_never().flatten() {
+                    Some(done) => done,
+                    None => return Ok(()),
+                },
+            };
+            self.done(done)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is pending, or gives the task back, unless an append is in flight or evaluations are about to end.
+    fn send_if_due(&mut self) {
+        if self.writer.is_busy() {
+            return;
+        }
+        for deed in self.writer.pending.release() {
+            self.perform(deed);
+        }
+        let hold = self.hold();
+        let gathers = self.evaluating > 0 && self.gather_until().is_some_and(|until| Instant::now() < until);
+        if hold == Hold::GiveBack || (!self.writer.pending.is_empty() && !gathers) {
+            let id = self.shared.deps.ids.append();
+            let row = self.row(hold);
+            self.writer.send(id, row, hold);
+        }
+    }
+
+    fn gather_until(&self) -> Option<Instant> {
+        self.writer.pending.since().map(|since| since + self.shared.config.gather)
+    }
+
+    /// Waits for the next thing to happen, and takes it in.
+    async fn wait(&mut self) -> Result<Option<Ended>, Error> {
+        let wake = self.wake_in();
+        let gather = self.gather_until().filter(|_| self.evaluating > 0 && !self.writer.is_busy());
+        let drain_ends = self.drain_ends();
+        let control = Arc::clone(&self.control);
+        let lease = Arc::clone(&self.lease);
+        tokio::select! {
+            biased;
+            () = lease.ended() => return Ok(Some(Ended::Lost)),
+            () = control.stale.cancelled() => {
+                self.abort_calls().await;
+                return Ok(Some(Ended::Lost));
+            }
+            // Nothing new is prepared from here on: looked at before what would lead to it.
+            () = control.shutdown.draining(), if self.drain == Drain::No => {}
+            (answer, in_flight) = self.writer.answered() => return self.answered(answer, in_flight).await,
+            Some(done) = self.work.next(), if !self.work.is_empty() => self.done(done)?,
+            () = control.inbox.notified() => self.read_inbox(),
+            () = tokio::time::sleep_until(self.next_read) => self.read_inbox(),
+            () = sleep_for(wake) => self.feed(Input::Tick, None)?,
+            () = sleep_until(gather) => {}
+            () = sleep_until(drain_ends) => self.drain = Drain::Over,
+        }
+        Ok(None)
+    }
+
+    /// Takes in what a future has brought.
+    fn done(&mut self, done: Done) -> Result<(), Error> {
+        match done {
+            Done::Answer(input) => self.feed(input, None),
+            Done::Evaluated(input) => {
+                self.evaluating -= 1;
+                self.feed(input, None)
+            }
+            Done::Args(evaluated) => {
+                self.evaluating -= 1;
+                self.place(evaluated);
+                Ok(())
+            }
+            Done::Placed(prepared, place) => self.feed(Input::Prepared(prepared), Some(place)),
+            Done::Attempt(call, input) => {
+                self.running.remove(&call);
+                self.feed(input, None)
+            }
+            Done::Inbox(messages) => self.inbox_read(messages),
+            Done::Nothing => Ok(()),
+        }
+    }
+
+    /// Feeds one input into the engine, and takes in what follows.
+    fn feed(&mut self, input: Input, place: Option<Place>) -> Result<(), Error> {
+        let shared = Arc::clone(&self.shared);
+        let step = with_env(&shared, |env| self.task.step(input, env));
+        self.take_in(step, place)
+    }
+
+    /// Gathers a step's events, and performs or keeps its actions.
+    fn take_in(&mut self, step: Step, mut place: Option<Place>) -> Result<(), Error> {
+        self.writer.note(step.progress());
+        for emitted in step.events {
+            self.observe(&emitted);
+            self.writer.gather(emitted)?;
+        }
+        for action in step.actions {
+            let when = timing(&action);
+            // The place belongs to the attempt that its preparation led to; without one it is free again.
+            let place = if matches!(action, Action::Execute(_)) { place.take() } else { None };
+            let deed = Deed { action, place };
+            let now = match when {
+                Timing::AtOnce => Some(deed),
+                Timing::Durable => self.writer.gate(deed),
+            };
+            if let Some(deed) = now {
+                self.perform(deed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the answer to an append in.
+    async fn answered(
+        &mut self,
+        answer: writer::Answer,
+        in_flight: writer::InFlight,
+    ) -> Result<Option<Ended>, Error> {
+        match &answer.result {
+            Ok(Appended::Ok { last_seq }) => {
+                self.writer.durable(*last_seq);
+                if let Some(since) = self.recovering.take() {
+                    self.shared.deps.metrics.recovery_duration(since.elapsed());
+                }
+                for id in &answer.append.handled {
+                    self.taken.remove(id);
+                }
+                let gave_back = answer.append.hold == Hold::GiveBack;
+                self.snapshot_if_due(&answer.append, *last_seq);
+                for deed in in_flight.into_deeds() {
+                    if !gave_back || deed.is_courtesy() {
+                        self.perform(deed);
+                    }
+                }
+                if gave_back {
+                    self.spans.gave_back(self.shared.deps.clock.now());
+                }
+                Ok(gave_back.then_some(Ended::GaveBack))
+            }
+            Ok(Appended::Refused(refusal)) => {
+                let refusal = refusal.clone();
+                self.refused(refusal, answer, in_flight).await
+            }
+            Err(error) => Err(Error::Append(error.clone())),
+        }
+    }
+}
+
+/// Lends the engine the time, chance and the retry budgets.
+fn with_env<T>(shared: &Shared, act: impl FnOnce(&mut Env<'_>) -> T) -> T {
+    let mut random = || shared.deps.entropy.next_u64();
+    let mut budget = |dependency: &str| {
+        let grant = shared.budgets.retry(dependency);
+        if grant == holdfast_engine::Grant::Refused {
+            shared.deps.metrics.retry_budget_refusal();
+        }
+        grant
+    };
+    act(&mut Env { now: shared.deps.clock.now(), random: &mut random, budget: &mut budget })
+}
+
+async fn sleep_for(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

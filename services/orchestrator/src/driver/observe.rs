@@ -1,0 +1,90 @@
+//! What is counted and logged of a task's events, once, where they come about.
+
+use holdfast_engine::event::{Ended, Next};
+use holdfast_engine::{Emitted, Event};
+use holdfast_telemetry::{CompensationResult, Resolution, ResumeKind};
+use holdfast_types::task::TaskBody;
+use holdfast_types::{CallId, Direction, ToolName};
+
+use super::Driver;
+
+impl Driver {
+    pub(super) fn observe(&mut self, emitted: &Emitted) {
+        self.count(emitted);
+        let tool = match &emitted.event {
+            Event::AttemptEnded(ended) => self.tool_of(&ended.call).cloned(),
+            Event::CallFailed(failed) => self.tool_of(&failed.call).cloned(),
+            _ => None,
+        };
+        if let (Event::AttemptEnded(ended), Some(tool)) = (&emitted.event, &tool)
+            && matches!(ended.ended, Ended::Succeeded { .. })
+            && let Some(took) = self.spans.since(&ended.call, emitted.at)
+        {
+            self.shared.deps.metrics.step_duration(tool, took);
+        }
+        self.spans.observe(emitted, &self.task, tool.as_ref());
+    }
+
+    fn count(&self, emitted: &Emitted) {
+        let metrics = &self.shared.deps.metrics;
+        let task_id = self.claim.task;
+        match &emitted.event {
+            Event::LifeStarted(life) => {
+                use holdfast_engine::event::Resume;
+                match life.resume {
+                    Resume::First => {}
+                    Resume::Released => metrics.resume(ResumeKind::Released),
+                    Resume::Crash => {
+                        tracing::info!(%task_id, epoch = life.epoch, "task goes on after a crash");
+                        metrics.resume(ResumeKind::Crash);
+                    }
+                }
+            }
+            Event::AttemptEnded(ended) => match &ended.ended {
+                Ended::Failed { failure, next } => {
+                    let call = &ended.call;
+                    match next {
+                        Next::Retry { .. } => {
+                            tracing::info!(%task_id, %call, attempt = ended.attempt, %failure, "attempt failed; tried again");
+                            if let Some(tool) = self.tool_of(call) {
+                                metrics.retry(failure.class, tool);
+                            }
+                        }
+                        Next::Fail => {
+                            tracing::info!(%task_id, %call, attempt = ended.attempt, %failure, "call failed");
+                            if call.direction == Direction::Undo {
+                                metrics.compensation(CompensationResult::Failed);
+                            }
+                        }
+                        Next::Settle => {
+                            tracing::warn!(%task_id, %call, attempt = ended.attempt, %failure, "outcome is not known yet");
+                        }
+                    }
+                }
+                Ended::Succeeded { .. } if ended.call.direction == Direction::Undo => {
+                    metrics.compensation(CompensationResult::Undone);
+                }
+                Ended::Succeeded { .. } => {}
+            },
+            Event::CallReplayed(_) => metrics.replay(),
+            Event::UndoSkipped(_) => metrics.compensation(CompensationResult::NothingToUndo),
+            Event::Probed(_) => metrics.unknown_outcome(Resolution::Probe),
+            Event::LateOutcome(_) => metrics.unknown_outcome(Resolution::Late),
+            Event::QuestionAsked(asked) => {
+                tracing::warn!(%task_id, call = %asked.call, "a person is asked");
+                metrics.unknown_outcome(Resolution::Unresolved);
+            }
+            Event::Finished(finished) => {
+                tracing::info!(%task_id, outcome = %finished.outcome, "task finished")
+            }
+            _ => {}
+        }
+    }
+
+    /// The tool of a step's own call.
+    fn tool_of(&self, call: &CallId) -> Option<&ToolName> {
+        let TaskBody::Plan(plan) = &self.task.spec().body;
+        let step = plan.steps.get(*self.positions.get(&call.step)?)?;
+        step.call().map(|spec| &spec.tool)
+    }
+}

@@ -1,0 +1,46 @@
+//! Performs the engine's actions: each becomes a future that the driver polls.
+
+use std::sync::Arc;
+
+use holdfast_engine::Action;
+use holdfast_types::worker::CallRef;
+
+use super::deed::Deed;
+use super::{Drain, Driver, fence, key_wait, probe};
+use crate::acks::Ack;
+
+impl Driver {
+    pub(super) fn perform(&mut self, deed: Deed) {
+        let Deed { action, place } = deed;
+        if self.drain != Drain::No && !ends_something(&action) {
+            // The next driver decides anew; nothing was done.
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        match action {
+            Action::Enter(enter) => self.enter(enter),
+            Action::Prepare(prepare) => self.prepare(prepare),
+            Action::StandIn { call, value } => self.stand_in(call, value),
+            Action::Output { template } => self.output(template),
+            Action::Execute(execute) | Action::Attach(execute) => self.attempt(execute, place),
+            Action::Fence(fence) => {
+                self.work.push(Box::pin(fence::fence(shared, self.payloads.clone(), self.claim, fence)));
+            }
+            Action::Probe(probe) => {
+                self.work.push(Box::pin(probe::probe(shared, self.payloads.clone(), probe)));
+            }
+            Action::WaitKey { call, key } => self.work.push(Box::pin(key_wait::wait(shared, call, key))),
+            Action::Cancel { call, worker, .. } => self.cancel(call, worker),
+            Action::Ack { call, worker } => {
+                let call = CallRef { task: self.claim.task, call };
+                shared.acks.send(Ack { worker, call, epoch: self.claim.epoch });
+            }
+        }
+    }
+}
+
+/// Says whether an action is performed although the task is being given back: its intent is durable already, or it
+/// only lets go of something.
+const fn ends_something(action: &Action) -> bool {
+    matches!(action, Action::Execute(_) | Action::Attach(_) | Action::Cancel { .. } | Action::Ack { .. })
+}

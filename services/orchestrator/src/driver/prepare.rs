@@ -1,0 +1,265 @@
+//! What comes before an intent: conditions, lists, arguments, keys, and a free place on a worker.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use holdfast_engine::Input;
+use holdfast_engine::action::{Enter, Prepare, PrepareArgs};
+use holdfast_engine::event::{Proceed, WorkerLifetime};
+use holdfast_engine::input::{EnteredStep, Prepared, PreparedArgs};
+use holdfast_engine::state::StepResult;
+use holdfast_types::plan::{Items, Template};
+use holdfast_types::task::TaskBody;
+use holdfast_types::{CallId, Class, Effect, Failure, Reason, Source, StepId, Timestamp, ToolName};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::evaluate::{Evaluation, Part, Steps, told};
+use super::{Done, Driver};
+use crate::payloads::Payloads;
+use crate::places::{NoPlace, Place};
+use crate::shared::Shared;
+
+/// A call whose arguments are known.
+#[derive(Debug)]
+pub(super) struct Evaluated {
+    call: CallId,
+    tool: ToolName,
+    args: Option<PreparedArgs>,
+    timeout: Duration,
+    until: Timestamp,
+}
+
+impl Driver {
+    /// Evaluates a step's `when` and `for_each`.
+    pub(super) fn enter(&mut self, enter: Enter) {
+        let steps = self.steps_for(&enter.step);
+        let evaluation = Arc::clone(&self.evaluation);
+        let Enter { step, when, items } = enter;
+        self.evaluate(async move {
+            let result = entered(&evaluation, &step, when, items, &steps).await;
+            Done::Evaluated(Input::Entered { step, result })
+        });
+    }
+
+    /// Evaluates a call's arguments and takes a place for it.
+    pub(super) fn prepare(&mut self, prepare: Prepare) {
+        let Prepare { call, tool, args, timeout, until } = prepare;
+        if args == PrepareArgs::Known {
+            self.place(Evaluated { call, tool, args: None, timeout, until });
+            return;
+        }
+        let steps = self.steps_for(&call.step);
+        let (evaluation, payloads) = (Arc::clone(&self.evaluation), self.payloads.clone());
+        let (shared, manifest) = (Arc::clone(&self.shared), self.manifests.get(&tool).cloned());
+        self.evaluate(async move {
+            let prepared = async {
+                let (args, key) = evaluated(&evaluation, &payloads, &call, args, &steps).await?;
+                if let Some(manifest) = &manifest {
+                    shared.arguments.check(manifest, &args)?;
+                }
+                let payload = payloads.store(args.clone()).await?;
+                Ok(PreparedArgs { args, payload, key })
+            };
+            match prepared.await {
+                Ok(args) => Done::Args(Evaluated { call, tool, args: Some(args), timeout, until }),
+                Err(failure) => Done::Evaluated(Input::PrepareFailed { call, failure }),
+            }
+        });
+    }
+
+    /// Evaluates a value that stands in.
+    pub(super) fn stand_in(&mut self, call: CallId, value: Template) {
+        let steps = self.steps_for(&call.step);
+        let (evaluation, payloads) = (Arc::clone(&self.evaluation), self.payloads.clone());
+        let item = self.item(&call);
+        self.evaluate(async move {
+            let scope = with_item(evaluation.scope(), &call, item);
+            let part = Part::Value(call.step.clone(), call.variant);
+            let result = match evaluation.template(part, value, scope, &steps).await {
+                Ok(value) => payloads.store(value).await,
+                Err(failure) => Err(failure),
+            };
+            Done::Evaluated(Input::StoodIn { call, result })
+        });
+    }
+
+    /// Evaluates the task's output.
+    pub(super) fn output(&mut self, template: Option<Template>) {
+        let steps = self.all_steps();
+        let (evaluation, payloads) = (Arc::clone(&self.evaluation), self.payloads.clone());
+        self.evaluate(async move {
+            let value = match template {
+                Some(template) => {
+                    evaluation.template(Part::Output, template, evaluation.scope(), &steps).await
+                }
+                None => evaluation.results(&steps).await,
+            };
+            let result = match value {
+                Ok(value) => payloads.store(value).await,
+                Err(failure) => Err(failure),
+            };
+            Done::Evaluated(Input::Output(result))
+        });
+    }
+
+    /// Takes a place for a call: at once, or when there is one.
+    pub(super) fn place(&mut self, evaluated: Evaluated) {
+        let shared = Arc::clone(&self.shared);
+        let Some(manifest) = self.manifests.get(&evaluated.tool).cloned() else {
+            let failure = unplaced(NoPlace::Gone, &evaluated.tool);
+            self.ready.push_back(Done::Answer(Input::PrepareFailed { call: evaluated.call, failure }));
+            return;
+        };
+        match shared.places.try_take(&shared.deps.directory.view(), &manifest) {
+            Ok(place) => self.ready.push_back(placed(&shared, evaluated, place)),
+            Err(_) => self.work.push(Box::pin(async move {
+                let until = Instant::now() + evaluated.until.since(shared.deps.clock.now());
+                let patience = shared.config.host_patience;
+                match shared.places.take(&*shared.deps.directory, &manifest, until, patience).await {
+                    Ok(place) => placed(&shared, evaluated, place),
+                    Err(missing) => {
+                        let failure = unplaced(missing, &evaluated.tool);
+                        Done::Answer(Input::PrepareFailed { call: evaluated.call, failure })
+                    }
+                }
+            })),
+        }
+    }
+
+    /// What the expressions of a step may read: its dependencies.
+    fn steps_for(&mut self, id: &StepId) -> Steps {
+        let spec = Arc::clone(self.task.spec());
+        let TaskBody::Plan(plan) = &spec.body;
+        let Some(step) = self.positions.get(id).and_then(|position| plan.steps.get(*position)) else {
+            return Steps::new();
+        };
+        let known = |id: &StepId| Some((id.clone(), self.steps.value(&self.task, id)?));
+        step.depends_on.iter().filter_map(known).collect()
+    }
+
+    fn all_steps(&mut self) -> Steps {
+        let spec = Arc::clone(self.task.spec());
+        let TaskBody::Plan(plan) = &spec.body;
+        let known = |step: &holdfast_types::plan::Step| {
+            Some((step.id.clone(), self.steps.value(&self.task, &step.id)?))
+        };
+        plan.steps.iter().filter_map(known).collect()
+    }
+
+    /// The item of a call, in a fan-out.
+    fn item(&self, call: &CallId) -> Option<Value> {
+        let index = usize::try_from(call.index?).ok()?;
+        match self.task.step_view(&call.step)?.result {
+            StepResult::Items(mut items) if index < items.len() => Some(items.swap_remove(index).item),
+            _ => None,
+        }
+    }
+
+    /// Runs an evaluation; most end at once, without a hop.
+    fn evaluate(&mut self, evaluation: impl Future<Output = Done> + Send + 'static) {
+        self.evaluating += 1;
+        let mut evaluation: BoxFuture<'static, Done> = evaluation.boxed();
+        match (&mut evaluation).now_or_never() {
+            Some(done) => self.ready.push_back(done),
+            None => self.work.push(evaluation),
+        }
+    }
+}
+
+async fn entered(
+    evaluation: &Evaluation,
+    step: &StepId,
+    when: Option<holdfast_types::plan::Expr>,
+    items: Option<Items>,
+    steps: &Steps,
+) -> Result<EnteredStep, Failure> {
+    if let Some(when) = when
+        && !evaluation.condition(step.clone(), when, steps).await?
+    {
+        return Ok(EnteredStep { proceed: Proceed::Skip, items: None });
+    }
+    let items = match items {
+        None => None,
+        Some(Items::Literal(items)) => Some(items),
+        Some(Items::Expr(expr)) => Some(evaluation.list(step.clone(), expr, steps).await?),
+    };
+    Ok(EnteredStep { proceed: Proceed::Run, items })
+}
+
+async fn evaluated(
+    evaluation: &Evaluation,
+    payloads: &Payloads,
+    call: &CallId,
+    args: PrepareArgs,
+    steps: &Steps,
+) -> Result<(Value, Option<Value>), Failure> {
+    let (step, variant) = (&call.step, call.variant);
+    match args {
+        // Asked for before; kept apart from what is evaluated.
+        PrepareArgs::Known => Ok((Value::Null, None)),
+        PrepareArgs::Template { args, key, item, failure } => {
+            let mut scope = with_item(evaluation.scope(), call, item);
+            if let Some(failure) = failure {
+                scope = scope.with("failure", told(&failure));
+            }
+            let part = Part::Args(step.clone(), variant);
+            let args = evaluation.template(part, args, scope.clone(), steps).await?;
+            let key = match key {
+                Some(key) => {
+                    Some(evaluation.template(Part::Key(step.clone(), variant), key, scope, steps).await?)
+                }
+                None => None,
+            };
+            Ok((args, key))
+        }
+        PrepareArgs::Undo { intent, args, result, key, item } => {
+            let scope = with_item(evaluation.scope(), call, item)
+                .with("args", payloads.value(&args).await?)
+                .with("result", payloads.value(&result).await?)
+                .with("key", Value::String(key.as_str().to_owned()));
+            // The journal holds no places.
+            let template = Template::Dynamic { value: intent.args, places: BTreeMap::new() };
+            let args = evaluation.template(Part::Undo(step.clone(), variant), template, scope, steps).await?;
+            Ok((args, None))
+        }
+    }
+}
+
+fn with_item(scope: holdfast_expr::Scope, call: &CallId, item: Option<Value>) -> holdfast_expr::Scope {
+    match (item, call.index) {
+        (Some(item), Some(index)) => scope.with("item", item).with("index", Value::from(index)),
+        _ => scope,
+    }
+}
+
+fn placed(shared: &Shared, evaluated: Evaluated, place: Place) -> Done {
+    let now = shared.deps.clock.now();
+    let worker = place.worker.info.id;
+    let lifetime = if shared.deps.host.hosts(worker) { WorkerLifetime::Host } else { WorkerLifetime::Own };
+    let prepared = Prepared {
+        call: evaluated.call,
+        args: evaluated.args,
+        worker,
+        lifetime,
+        not_after: now.after(shared.config.begin_within).min(evaluated.until),
+        timeout: evaluated.timeout,
+    };
+    Done::Placed(prepared, place)
+}
+
+fn unplaced(missing: NoPlace, tool: &ToolName) -> Failure {
+    let (reason, message) = match missing {
+        NoPlace::Gone => (Reason::ToolGone, format!("no live worker hosts {tool}")),
+        NoPlace::Incompatible => {
+            (Reason::ToolGone, format!("no live worker hosts {tool} as it was when the task was submitted"))
+        }
+        NoPlace::Busy => {
+            (Reason::NoCapacity, format!("no worker that hosts {tool} had a free place in time"))
+        }
+    };
+    Failure::new(Class::Unavailable, Effect::NotExecuted, reason, message).from_source(Source::Platform)
+}

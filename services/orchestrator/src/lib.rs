@@ -1,0 +1,30 @@
+//! The orchestrator: the public API, and the drivers of tasks.
+//!
+//! - [`Orchestrator`]: a handle without a transport: submit, get, watch, cancel …; its `run` drives tasks
+//! - `driver`: one async task a driven task, a small loop around the pure engine
+//! - `instance`: the session, the claims, and the drivers of one incarnation
+//! - `grpc`: `OrchestratorService` over the handle, one file a verb
+
+mod acks;
+mod api;
+mod arguments;
+mod budgets;
+mod config;
+mod deps;
+mod driver;
+mod error;
+mod grpc;
+mod instance;
+mod lease;
+mod payloads;
+mod places;
+mod shared;
+
+pub use api::{
+    Accepted, ApiError, Asked, HistoryPage, HistoryQuery, Orchestrator, Question, Sent, StepCounts,
+    Submission, Subtask, SubtaskPage, SubtaskQuery, TaskView, WatchItem, WatchStream,
+};
+pub use config::Config;
+pub use deps::{Deps, Host, NoHost};
+pub use error::Error;
+pub use grpc::{Server, Service};

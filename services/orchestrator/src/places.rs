@@ -1,0 +1,136 @@
+//! The free places of workers, as this orchestrator counts them, and the choice among them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::select_all;
+use holdfast_ports::{Directory, DirectoryView, LiveWorker};
+use holdfast_types::{ToolManifest, WorkerId};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+/// A place on a worker; dropping it frees it.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// The worker.
+    pub(crate) worker: LiveWorker,
+    _slot: OwnedSemaphorePermit,
+}
+
+/// Why there is no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoPlace {
+    /// No live worker hosts the tool.
+    Gone,
+    /// Workers host it, but none as it was pinned.
+    Incompatible,
+    /// All of them are busy.
+    Busy,
+}
+
+/// The places of all workers, shared by the drivers of an instance.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    // A std mutex: held for a look-up, never across an await.
+    slots: Mutex<HashMap<WorkerId, Arc<Semaphore>>>,
+}
+
+impl Places {
+    /// Takes a place on the least loaded worker that hosts the tool as it was pinned, without waiting.
+    pub(crate) fn try_take(&self, view: &DirectoryView, tool: &ToolManifest) -> Result<Place, NoPlace> {
+        let candidates = self.candidates(view, tool)?;
+        let mut by_room: Vec<_> =
+            candidates.iter().map(|(worker, slots)| (slots.available_permits(), worker, slots)).collect();
+        by_room.sort_by_key(|candidate| std::cmp::Reverse(candidate.0));
+        for (_, worker, slots) in by_room {
+            if let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
+                return Ok(Place { worker: (*worker).clone(), _slot: slot });
+            }
+        }
+        Err(NoPlace::Busy)
+    }
+
+    /// Takes a place, waiting for one until `until`; for a worker that hosts the tool at most for `patience`.
+    ///
+    /// Cancel-safe: a dropped wait takes nothing.
+    pub(crate) async fn take(
+        &self,
+        directory: &dyn Directory,
+        tool: &ToolManifest,
+        until: Instant,
+        patience: Duration,
+    ) -> Result<Place, NoPlace> {
+        let mut view = directory.view();
+        let patience = until.min(Instant::now() + patience);
+        loop {
+            let missing = match self.try_take(&view, tool) {
+                Ok(place) => return Ok(place),
+                Err(missing) => missing,
+            };
+            let limit = if missing == NoPlace::Busy { until } else { patience };
+            let version = view.version;
+            tokio::select! {
+                place = self.queue(&view, tool) => return Ok(place),
+                changed = directory.changed(version) => view = changed,
+                () = tokio::time::sleep_until(limit) => return Err(missing),
+            }
+        }
+    }
+
+    /// Waits in the queues of all workers that may have a place; for ever where there is none.
+    async fn queue(&self, view: &DirectoryView, tool: &ToolManifest) -> Place {
+        let candidates = self.candidates(view, tool).unwrap_or_default();
+        let queues = candidates.into_iter().map(|(worker, slots)| {
+            Box::pin(async move {
+                match slots.acquire_owned().await {
+                    Ok(slot) => Place { worker, _slot: slot },
+                    // Closed: the worker is gone, and the directory says so next.
+                    Err(_) => std::future::pending().await,
+                }
+            })
+        });
+        let queues: Vec<_> = queues.collect();
+        if queues.is_empty() {
+            return std::future::pending().await;
+        }
+        select_all(queues).await.0
+    }
+
+    fn candidates(
+        &self,
+        view: &DirectoryView,
+        tool: &ToolManifest,
+    ) -> Result<Vec<(LiveWorker, Arc<Semaphore>)>, NoPlace> {
+        let mut missing = NoPlace::Gone;
+        let mut exact = Vec::new();
+        let mut compatible = Vec::new();
+        for worker in &view.workers {
+            let Some(hosted) = worker.info.tools.iter().find(|hosted| hosted.name == tool.name) else {
+                continue;
+            };
+            missing = NoPlace::Incompatible;
+            if hosted == tool {
+                exact.push(worker);
+            } else if tool.is_compatible(hosted) {
+                compatible.push(worker);
+            }
+        }
+        let chosen = if exact.is_empty() { compatible } else { exact };
+        if chosen.is_empty() {
+            return Err(missing);
+        }
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        // Workers that went away are forgotten when there are clearly more of them than of those that live.
+        if slots.len() > 2 * view.workers.len() + 8 {
+            slots.retain(|id, slots| view.worker(*id).is_some() || Arc::strong_count(slots) > 1);
+        }
+        let with_slots = |worker: &LiveWorker| {
+            let count =
+                usize::try_from(worker.info.slots).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS);
+            let slots = slots.entry(worker.info.id).or_insert_with(|| Arc::new(Semaphore::new(count)));
+            (worker.clone(), Arc::clone(slots))
+        };
+        Ok(chosen.into_iter().map(with_slots).collect())
+    }
+}

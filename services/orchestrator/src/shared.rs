@@ -1,0 +1,18 @@
+//! What all drivers of an instance share.
+
+use crate::acks::Acks;
+use crate::arguments::Arguments;
+use crate::budgets::Budgets;
+use crate::places::Places;
+use crate::{Config, Deps};
+
+/// What all drivers of an instance share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) deps: Deps,
+    pub(crate) places: Places,
+    pub(crate) budgets: Budgets,
+    pub(crate) arguments: Arguments,
+    pub(crate) acks: Acks,
+}
