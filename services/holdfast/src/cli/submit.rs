@@ -1,0 +1,79 @@
+//! `submit`: gives a plan to a server.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use holdfast_proto::v1;
+
+use super::Context;
+use super::server::Server;
+use super::watch::{Ending, follow};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::output::json;
+use crate::run::plan_file::{Input, PlanFile};
+
+/// Submit a plan to a server; its `local` section is not sent
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  holdfast submit examples/trip.yaml --input order_id=trip-7 --watch")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(super) server: Server,
+    /// The plan, YAML or JSON
+    file: PathBuf,
+    /// An input's value: text, or JSON where the input's schema says so
+    #[arg(short, long = "input", value_name = "NAME=VALUE")]
+    inputs: Vec<Input>,
+    /// The task's id: the same id and plan again is the same task
+    #[arg(long, value_name = "task_…")]
+    task_id: Option<String>,
+    /// A label of the task
+    #[arg(long = "label", value_name = "NAME=VALUE")]
+    labels: Vec<Input>,
+    /// The namespace [default: default]
+    #[arg(long)]
+    namespace: Option<String>,
+    /// Follow the task to its end
+    #[arg(long)]
+    watch: bool,
+    #[command(flatten)]
+    ending: Ending,
+}
+
+impl Args {
+    pub(super) async fn run(self, context: Context) -> Result<Exit> {
+        let client = Server::connect(&context)?;
+        let file = PlanFile::read(&self.file)?;
+        if file.document.local().is_some() {
+            context
+                .output
+                .note(&format!("{}: 'local' is not sent; the server's workers are used", file.name));
+        }
+        let given = file.given(&self.inputs);
+        let labels: BTreeMap<_, _> = self.labels.into_iter().map(|label| (label.name, label.value)).collect();
+        let request = v1::SubmitTaskRequest {
+            namespace: self.namespace.unwrap_or_default(),
+            task_id: self.task_id.unwrap_or_default(),
+            body: Some(v1::submit_task_request::Body::PlanSource(file.sent)),
+            inputs: given.into_iter().map(|(name, value)| (name, value.to_string())).collect(),
+            labels,
+            source_name: file.name,
+            ..Default::default()
+        };
+        let response = client.submit(request).await?;
+        let Some(task) = response.task.clone() else {
+            return Err(Error::Refused {
+                message: "the server named no task".to_owned(),
+                exit: Exit::Failed,
+            });
+        };
+        if self.watch {
+            context.output.note(&task.task_id);
+            return follow(client, &task.task_id, 0, self.ending, context.output).await;
+        }
+        context.output.data(&task.task_id, &json::of("SubmitTaskResponse", &response));
+        Ok(Exit::Success)
+    }
+}

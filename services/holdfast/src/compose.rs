@@ -1,0 +1,137 @@
+//! The only place where services meet: each role is made of its parts here.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use holdfast_checkpoint::Checkpoint;
+use holdfast_expr::Evaluator;
+use holdfast_health::Health;
+use holdfast_idempotency::Idempotency;
+use holdfast_orchestrator::Orchestrator;
+use holdfast_ports::Tools;
+use holdfast_rpc::client::{self, Channel};
+use holdfast_rpc::clients::RemoteTools;
+use holdfast_runtime::{Clock, Entropy, Ids, SystemClock, SystemEntropy};
+use holdfast_store::SqliteStore;
+use holdfast_telemetry::Telemetry;
+use holdfast_tool::Tool;
+use holdfast_types::WorkerId;
+use holdfast_worker::{GuardCommand, Worker};
+
+use crate::embedded::hosted::Hosted;
+use crate::error::{Error, Result};
+
+/// What every role of a process shares.
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) ids: Ids,
+}
+
+impl Process {
+    /// The machine's own clock and randomness.
+    pub(crate) fn system() -> Self {
+        Self { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), ids: Ids::system() }
+    }
+}
+
+/// The verbs of the workers of this process, which need no socket.
+#[derive(Clone, Default)]
+pub(crate) struct InProcess(Arc<Mutex<HashMap<WorkerId, Arc<dyn Tools>>>>);
+
+impl InProcess {
+    pub(crate) fn add(&self, worker: &Worker) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(worker.id(), worker.tools());
+    }
+
+    fn get(&self, worker: WorkerId) -> Option<Arc<dyn Tools>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&worker).cloned()
+    }
+}
+
+/// Makes the way to a service at `HOST:PORT`.
+pub(crate) fn channel(address: &str) -> Channel {
+    Channel::new(address, client::Config::default())
+}
+
+/// Makes the directory: workers of this process are called directly, others by gRPC.
+pub(crate) fn build_health(process: &Process, local: InProcess) -> Health {
+    let dial: holdfast_health::Dial = Arc::new(move |info| {
+        local.get(info.id).unwrap_or_else(|| Arc::new(RemoteTools::new(channel(&info.address))))
+    });
+    let deps = holdfast_health::Deps { dial, clock: process.clock.clone(), entropy: process.entropy.clone() };
+    Health::new(holdfast_health::Config::default(), deps)
+}
+
+/// Makes a worker; with a store beside it, it keeps evidence and large payloads there itself.
+pub(crate) fn build_worker(
+    process: &Process,
+    config: holdfast_worker::Config,
+    id: Option<WorkerId>,
+    store: Option<&SqliteStore>,
+    tools: Vec<Arc<dyn Tool>>,
+) -> Result<Worker> {
+    let deps = holdfast_worker::Deps {
+        clock: process.clock.clone(),
+        ids: process.ids.clone(),
+        blobs: store.map(|store| Arc::new(store.clone()) as _),
+        keys: store.map(|store| Arc::new(store.clone()) as _),
+        guard: GuardCommand::default(),
+    };
+    let id = id.unwrap_or_else(|| process.ids.worker());
+    Worker::incarnation(id, config, deps, tools).map_err(|error| Error::Usage(format!("the worker: {error}")))
+}
+
+/// Makes the façade of the journal's store.
+pub(crate) fn build_checkpoint(process: &Process, store: &SqliteStore) -> Checkpoint {
+    let store = Arc::new(store.clone());
+    let deps = holdfast_checkpoint::Deps {
+        journal: store.clone(),
+        tasks: store.clone(),
+        leases: store.clone(),
+        inbox: store.clone(),
+        keys: store.clone(),
+        blobs: store.clone(),
+        checkpoints: store,
+        clock: process.clock.clone(),
+    };
+    Checkpoint::new(holdfast_checkpoint::Config::default(), deps)
+}
+
+/// Makes the façade of the key table.
+pub(crate) fn build_idempotency(store: &SqliteStore) -> Idempotency {
+    Idempotency::new(
+        holdfast_idempotency::Config::default(),
+        holdfast_idempotency::Deps { keys: Arc::new(store.clone()) },
+    )
+}
+
+/// Makes the orchestrator over the store of this process.
+pub(crate) fn build_orchestrator(
+    process: &Process,
+    config: holdfast_orchestrator::Config,
+    store: &SqliteStore,
+    health: &Health,
+    hosted: &Arc<Hosted>,
+    telemetry: &Telemetry,
+) -> Orchestrator {
+    let store = Arc::new(store.clone());
+    let deps = holdfast_orchestrator::Deps {
+        journal: store.clone(),
+        tasks: store.clone(),
+        inbox: store.clone(),
+        leases: store.clone(),
+        keys: store.clone(),
+        blobs: store,
+        directory: Arc::new(health.clone()),
+        host: hosted.clone(),
+        evaluator: Evaluator::new(holdfast_expr::Settings::default()),
+        clock: process.clock.clone(),
+        entropy: process.entropy.clone(),
+        ids: process.ids.clone(),
+        metrics: telemetry.metrics(),
+        tracer: telemetry.task_tracer(),
+    };
+    Orchestrator::new(config, deps)
+}

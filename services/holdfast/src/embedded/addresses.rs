@@ -1,0 +1,36 @@
+//! Where the services of a platform listen.
+
+use std::net::SocketAddr;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// Where the services of a platform listen: what `--print-addresses` writes.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Addresses {
+    /// The public API.
+    pub(crate) orchestrator: SocketAddr,
+    /// The built-in worker.
+    pub(crate) worker: SocketAddr,
+    /// The key store.
+    pub(crate) idempotency: SocketAddr,
+    /// The journal.
+    pub(crate) checkpoint: SocketAddr,
+    /// Where workers register.
+    pub(crate) health: SocketAddr,
+    /// Where Prometheus reads; none: nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) metrics: Option<SocketAddr>,
+}
+
+impl Addresses {
+    /// Writes them as one JSON object.
+    pub(crate) fn to_json(self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// Returns the public API's address as a URL.
+    pub(crate) fn server(&self) -> String {
+        format!("http://{}", self.orchestrator)
+    }
+}

@@ -1,0 +1,146 @@
+//! The configuration of the binary: a section a crate, and what belongs to none of them.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use holdfast_runtime::Config;
+use holdfast_runtime::config::{FileChoice, Flag, Inputs};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+
+/// The file that is read where none is named.
+pub(crate) const FILE: &str = "holdfast.toml";
+
+/// Variables with the prefix that are no keys.
+const OWN_VARIABLES: [&str; 2] = ["HOLDFAST_CONFIG", "HOLDFAST_TEST_SEED"];
+
+/// All that can be configured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// Where `run` and `dev` keep what they know.
+    pub(crate) data_dir: PathBuf,
+    /// The server that client commands talk to.
+    pub(crate) server: String,
+    /// Where the services listen.
+    pub(crate) listen: Listen,
+    /// How a worker process joins a platform.
+    pub(crate) join: Join,
+    /// The orchestrator.
+    pub(crate) orchestrator: holdfast_orchestrator::Config,
+    /// The worker.
+    pub(crate) worker: holdfast_worker::Config,
+    /// Logs, traces and metrics.
+    pub(crate) telemetry: holdfast_telemetry::Config,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from(".holdfast"),
+            server: "http://127.0.0.1:7420".to_owned(),
+            listen: Listen::default(),
+            join: Join::default(),
+            orchestrator: holdfast_orchestrator::Config::default(),
+            worker: holdfast_worker::Config::default(),
+            telemetry: holdfast_telemetry::Config::default(),
+        }
+    }
+}
+
+/// Where the services of `dev` listen: loopback, unless told otherwise. `run` takes free ports.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Listen {
+    /// The public API.
+    pub(crate) orchestrator: SocketAddr,
+    /// The key store's API.
+    pub(crate) idempotency: SocketAddr,
+    /// The journal's API.
+    pub(crate) checkpoint: SocketAddr,
+    /// Where workers register.
+    pub(crate) health: SocketAddr,
+}
+
+/// Any free port of the loopback.
+pub(crate) const fn any_port() -> SocketAddr {
+    loopback(0)
+}
+
+/// Where Prometheus reads the metrics of `dev`, unless told otherwise.
+pub(crate) const METRICS: SocketAddr = loopback(9464);
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            orchestrator: loopback(7420),
+            idempotency: any_port(),
+            checkpoint: any_port(),
+            health: any_port(),
+        }
+    }
+}
+
+impl Listen {
+    /// Every port free: `run`.
+    pub(crate) const fn anywhere() -> Self {
+        let any = any_port();
+        Self { orchestrator: any, idempotency: any, checkpoint: any, health: any }
+    }
+}
+
+/// How a worker process joins a platform; set by whoever starts it as a local worker.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Join {
+    /// `HOST:PORT` of the health service at which it registers.
+    pub(crate) health: String,
+    /// The incarnation that its host gave it; empty: it makes one.
+    pub(crate) worker_id: String,
+}
+
+/// Reads file, environment and flags.
+pub(crate) fn load(file: Option<PathBuf>, flags: Vec<Flag>) -> Result<Config<Settings>> {
+    let file = match file {
+        Some(path) => FileChoice::Named(path),
+        None => FileChoice::IfPresent(PathBuf::from(FILE)),
+    };
+    let mut inputs = Inputs::from_process(file, flags);
+    inputs.own_variables = OWN_VARIABLES.map(str::to_owned).to_vec();
+    Ok(Config::load(&inputs)?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_listens_beyond_the_loopback_by_default() {
+        for listen in [Listen::default(), Listen::anywhere()] {
+            let all = [listen.orchestrator, listen.idempotency, listen.checkpoint, listen.health];
+            assert!(all.iter().all(|address| address.ip().is_loopback()));
+        }
+    }
+
+    #[test]
+    fn the_published_file_says_the_defaults() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/config/holdfast.toml");
+        let inputs = Inputs { file: FileChoice::Named(path.into()), ..Inputs::default() };
+        assert_eq!(Config::<Settings>::load(&inputs).unwrap().value, Settings::default());
+    }
+
+    #[test]
+    fn the_documented_variable_names_the_data_folder() {
+        let inputs =
+            Inputs { env: vec![("HOLDFAST_DATA_DIR".into(), "/tmp/there".into())], ..Inputs::default() };
+        let config = Config::<Settings>::load(&inputs).unwrap();
+        assert_eq!(config.value.data_dir, PathBuf::from("/tmp/there"));
+        assert!(config.warnings.is_empty());
+    }
+}

@@ -1,0 +1,21 @@
+//! The whole system: the real binary, its real processes, and a ledger of what really happened.
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "system/binary.rs"]
+mod binary;
+#[path = "system/cli.rs"]
+mod cli;
+#[path = "system/interrupt.rs"]
+mod interrupt;
+#[path = "system/journal.rs"]
+mod journal;
+#[path = "system/kills.rs"]
+mod kills;
+#[path = "system/outcomes.rs"]
+mod outcomes;
+#[path = "system/plans.rs"]
+mod plans;
+#[path = "system/run.rs"]
+mod run;
+#[path = "system/scene.rs"]
+mod scene;

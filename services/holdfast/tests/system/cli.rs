@@ -1,0 +1,138 @@
+//! The commands that talk to a server, and those that need none.
+
+use serde_json::Value;
+
+use crate::binary::{lines, output, stderr, stdout};
+use crate::plans;
+use crate::scene::Scene;
+
+#[test]
+fn a_server_is_asked_and_answers_in_json() {
+    let scene = Scene::new(plans::trip);
+    let dev = scene.dev();
+    let server = dev.server();
+    let ask = |args: &[&str]| output(scene.holdfast().args(args).args(["--server", &server, "--json"]));
+
+    assert!(lines(&ask(&["ping"]))[0]["millis"].is_number());
+    let tools = lines(&ask(&["tools"]));
+    assert!(tools.iter().any(|tool| tool["name"] == "charge_card"));
+    assert!(tools.iter().any(|tool| tool["name"] == "process_exec"));
+
+    let submitted = ask(&["submit", "plan.yaml", "--label", "of=test"]);
+    assert_eq!(submitted.status.code(), Some(0), "{}", stderr(&submitted));
+    let submitted = &lines(&submitted)[0];
+    assert_eq!(submitted["created"], true);
+    let task = submitted["task"]["task_id"].as_str().unwrap();
+
+    let watched = lines(&ask(&["watch", task]));
+    assert_eq!(watched.last().unwrap()["kind"], "outcome");
+    assert_eq!(watched.last().unwrap()["outcome"], "TASK_OUTCOME_SUCCEEDED");
+
+    let got = &lines(&ask(&["get", task, "--subtasks"]))[0];
+    assert_eq!(got["status"], "TASK_STATUS_FINISHED");
+    assert_eq!(got["trace_id"].as_str().unwrap().len(), 32);
+    let calls: Vec<&str> =
+        got["subtasks"].as_array().unwrap().iter().filter_map(|of| of["call"].as_str()).collect();
+    assert!(calls.contains(&"offers[2]") && calls.contains(&"charge"), "{calls:?}");
+
+    let listed = lines(&ask(&["list", "--status", "finished", "--label", "of=test"]));
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0]["task_id"], task);
+    assert!(lines(&ask(&["list", "--label", "of=nothing"])).is_empty());
+
+    let history = lines(&ask(&["history", task, "--kind", "finished"]));
+    assert_eq!(history.len(), 1);
+    assert_eq!(lines(&ask(&["cancel", task]))[0]["status"], "TASK_STATUS_FINISHED");
+
+    let unknown = ask(&["get", "task_0193f0c2f2a97d4ab1f5a4b4b9a1cfff"]);
+    assert_eq!(unknown.status.code(), Some(2), "{}", stderr(&unknown));
+}
+
+#[test]
+fn a_cancelled_task_says_so() {
+    // A call that hangs: the task is alive when it is cancelled.
+    let hangs = |ledger: &std::path::Path| {
+        plans::chain(ledger, 1).replace("trip-worker,", "trip-worker, --fail, \"chain_step:1=hang\",")
+    };
+    let scene = Scene::new(hangs);
+    let dev = scene.dev();
+    let server = dev.server();
+    let ask = |args: &[&str]| output(scene.holdfast().args(args).args(["--server", &server, "--json"]));
+    let submitted = ask(&["submit", "plan.yaml"]);
+    let task = lines(&submitted)[0]["task"]["task_id"].as_str().unwrap().to_owned();
+    assert_eq!(ask(&["cancel", &task, "--reason", "no need"]).status.code(), Some(0));
+    let watched = ask(&["watch", &task]);
+    assert_eq!(watched.status.code(), Some(7), "{}{}", stdout(&watched), stderr(&watched));
+    assert!(scene.effects().is_empty());
+}
+
+#[test]
+fn metrics_are_there_to_be_read() {
+    use std::io::{Read, Write};
+    let scene = Scene::new(plans::trip);
+    let dev = scene.dev();
+    let submitted =
+        output(scene.holdfast().args(["submit", "plan.yaml", "--watch", "--server", &dev.server()]));
+    assert_eq!(submitted.status.code(), Some(0), "{}", stderr(&submitted));
+    let mut stream = std::net::TcpStream::connect(dev.address("metrics")).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    assert!(text.contains("holdfast_retries_total{"), "{text}");
+}
+
+#[test]
+fn nobody_there_is_nine() {
+    let scene = Scene::new(plans::trip);
+    let refused = output(scene.holdfast().args(["list", "--server", "http://127.0.0.1:1"]));
+    assert_eq!(refused.status.code(), Some(9), "{}", stderr(&refused));
+}
+
+#[test]
+fn a_plan_is_validated_with_the_tools_of_its_workers() {
+    let scene = Scene::new(plans::trip);
+    let sound = output(scene.holdfast().args(["validate", "plan.yaml", "--json"]));
+    assert_eq!(sound.status.code(), Some(0), "{}", stderr(&sound));
+    assert_eq!(lines(&sound)[0]["valid"], true);
+    let wrong = plans::trip(&scene.ledger()).replace("tool: charge_card", "tool: charge_cart");
+    std::fs::write(scene.plan(), wrong).unwrap();
+    let wrong = output(scene.holdfast().args(["validate", "plan.yaml"]));
+    assert_eq!(wrong.status.code(), Some(2));
+    let told = stderr(&wrong);
+    assert!(told.contains("plan.yaml:") && told.contains("charge_card"), "{told}");
+    scene.assert_nothing_runs();
+    assert!(!scene.data().exists());
+}
+
+#[test]
+fn the_configuration_names_its_sources_and_hides_secrets() {
+    let scene = Scene::new(plans::trip);
+    let file = scene.plan().with_file_name("holdfast.toml");
+    std::fs::write(&file, "[worker.grants.secrets.BANK]\nvalue = \"hunter2\"\ntools = []\n").unwrap();
+    let shown = output(scene.holdfast().args(["config", "--json"]).env("HOLDFAST_WORKER__SLOTS", "3"));
+    let settings = lines(&shown);
+    let of =
+        |key: &str| settings.iter().find(|setting| setting["key"] == key).cloned().unwrap_or(Value::Null);
+    assert_eq!(of("worker.slots")["value"], 3);
+    assert_eq!(of("worker.slots")["source"], "HOLDFAST_WORKER__SLOTS");
+    assert!(!stdout(&shown).contains("hunter2"), "{}", stdout(&shown));
+    std::fs::write(&file, "[worker]\nslot = 3\n").unwrap();
+    let wrong = output(scene.holdfast().arg("config"));
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(stderr(&wrong).contains("holdfast.toml:2") && stderr(&wrong).contains("worker.slots"));
+}
+
+#[test]
+fn what_init_writes_runs() {
+    let scene = Scene::new(plans::trip);
+    let written = output(scene.holdfast().args(["init", "new"]));
+    assert_eq!(written.status.code(), Some(0), "{}", stderr(&written));
+    let folder = scene.plan().with_file_name("new");
+    std::fs::write(folder.join("README.md"), "hello\n").unwrap();
+    let mut run = scene.holdfast();
+    run.current_dir(&folder).args(["run", "plan.yaml", "--allow", "read=."]);
+    let ended = output(&mut run);
+    assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
+    let output: Value = serde_json::from_str(&stdout(&ended)).unwrap();
+    assert_eq!(output["readmes"].as_array().unwrap().len(), 1, "{output}");
+}
