@@ -127,6 +127,9 @@ pub struct AttemptStarted {
     pub args: Option<Payload>,
     /// The key; the same on every attempt.
     pub key: Key,
+    /// The generation of the key that is claimed: 1, or higher where what was done under it was undone.
+    #[serde(default = "first_generation", skip_serializing_if = "is_first_generation")]
+    pub key_generation: u32,
     /// SHA-256 over all canonical arguments, in hexadecimal.
     pub fingerprint: String,
     /// The incarnation that the attempt is bound to.
@@ -141,6 +144,15 @@ pub struct AttemptStarted {
     /// The undo, with the intent: it covers even a call whose outcome is never known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<UndoIntent>,
+}
+
+fn first_generation() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_first_generation(generation: &u32) -> bool {
+    *generation == 1
 }
 
 /// What the end of a worker's host says of the worker.

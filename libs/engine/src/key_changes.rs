@@ -47,7 +47,7 @@ impl Task {
         }
         let claim = KeyOp::Claim { fingerprint: e.fingerprint.clone() };
         let own =
-            KeyChange { key: e.key.clone(), generation: e.call.generation, call: e.call.clone(), op: claim };
+            KeyChange { key: e.key.clone(), generation: e.key_generation, call: e.call.clone(), op: claim };
         if e.call.direction == Direction::Forward {
             return vec![own];
         }
@@ -83,8 +83,13 @@ impl Task {
     fn resolved(&self, id: &CallId, resolution: &Resolution) -> Vec<KeyChange> {
         match (resolution, self.keyed(id)) {
             (Resolution::Happened { result }, _) => self.done(id, result),
-            (Resolution::DidNotHappen, Some(call)) => change(call, KeyOp::GiveBack),
-            (Resolution::RunAgain, _) | (Resolution::DidNotHappen, None) => Vec::new(),
+            // After a pivot the key was settled when the last attempt failed.
+            (Resolution::DidNotHappen, Some(call))
+                if matches!(self.questions.get(id), Some(Question::UnknownOutcome { .. })) =>
+            {
+                change(call, KeyOp::GiveBack)
+            }
+            (Resolution::RunAgain | Resolution::DidNotHappen, _) => Vec::new(),
         }
     }
 
@@ -117,5 +122,5 @@ fn only_open(call: &Call, number: u32) -> bool {
 
 fn change(call: &Call, op: KeyOp) -> Vec<KeyChange> {
     let Some(pinned) = &call.pinned else { return Vec::new() };
-    vec![KeyChange { key: pinned.key.clone(), generation: call.id.generation, call: call.id.clone(), op }]
+    vec![KeyChange { key: pinned.key.clone(), generation: pinned.generation, call: call.id.clone(), op }]
 }

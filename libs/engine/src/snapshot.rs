@@ -38,6 +38,7 @@ struct Body {
     tally: Tally,
     open_steps: usize,
     live_forward: usize,
+    live_undos: usize,
 }
 
 /// Says when the next snapshot is worth its bytes.
@@ -81,6 +82,7 @@ impl Task {
             tally: self.tally,
             open_steps: self.open_steps,
             live_forward: self.live_forward,
+            live_undos: self.live_undos,
         };
         Ok(Snapshot { seq, v: SNAPSHOT_VERSION, body: serde_json::to_string(&body)? })
     }
@@ -121,6 +123,7 @@ impl Task {
         task.tally = body.tally;
         task.open_steps = body.open_steps;
         task.live_forward = body.live_forward;
+        task.live_undos = body.live_undos;
         task.look_at_everything();
         for row in after {
             task.apply(&crate::decode(row)?, row.at)?;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{CallId, Failure, Key, Namespace, Payload, TaskId, Timestamp, ToolManifest, ToolName, WorkerId};
+use crate::{
+    CallId, Failure, Key, Namespace, Payload, SideEffect, TaskId, Timestamp, ToolManifest, ToolName, WorkerId,
+};
 
 /// Names an attempt's call over all workers: the task and the call.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,6 +46,8 @@ pub struct Execute {
     pub key: Key,
     /// The fencing token under which the key is held, for tools that check one.
     pub token: u64,
+    /// What a repeat of this call is, as its plan says; none: as the tool's manifest says.
+    pub side_effect: Option<SideEffect>,
 }
 
 /// What a running call says.

@@ -72,9 +72,9 @@ impl Error {
     }
 
     /// Says how the process ends.
-    pub(crate) const fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Plan(_) | Self::Config(_) => Exit::Usage,
+            Self::Usage(_) | Self::Plan(_) | Self::Config(_) | Self::File { what: "read", .. } => Exit::Usage,
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::Refused { exit, .. } => *exit,
             Self::File { .. } | Self::Platform { .. } | Self::LocalWorker(_) => Exit::Failed,

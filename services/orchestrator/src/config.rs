@@ -35,9 +35,6 @@ pub struct Config {
     /// How long after its intent an attempt may begin at its worker.
     #[serde(with = "human_duration")]
     pub begin_within: Duration,
-    /// How far two clocks of the platform may be apart.
-    #[serde(with = "human_duration")]
-    pub clock_error: Duration,
     /// How long past its timeout an attempt's worker may be silent before the connection counts as lost.
     #[serde(with = "human_duration")]
     pub attempt_grace: Duration,
@@ -61,7 +58,6 @@ impl Default for Config {
             give_back_after: Duration::from_secs(2),
             gather: Duration::from_millis(2),
             begin_within: Duration::from_secs(5),
-            clock_error: Duration::from_millis(500),
             attempt_grace: Duration::from_secs(2),
             host_patience: Duration::from_secs(30),
             poison_lives: 3,

@@ -164,12 +164,12 @@ async fn sensitive_arguments_are_shown_to_nobody() {
 holdfast: v1
 name: secret
 steps:
-  - { id: a, tool: pay, args: { card: \"4711\", cents: 5 } }
+  - { id: a, tool: pay, args: { card: \"card no. 4711\", cents: 5 } }
 output: done
 ";
     let task = running.submit(plan).await;
     running.end(task).await;
-    assert_eq!(platform.worker.ledger()[0].args["card"], "4711", "the tool gets it");
+    assert_eq!(platform.worker.ledger()[0].args["card"], "card no. 4711", "the tool gets it");
     let query =
         HistoryQuery { after_seq: 0, size: 100, kinds: vec!["submitted".into(), "attempt_started".into()] };
     let history = running.orchestrator.history(task, query).await.unwrap();
@@ -181,7 +181,7 @@ output: done
         .unwrap();
     let args = subtasks.subtasks[0].args.clone().unwrap();
     let shown = format!("{history:?} {args:?}");
-    assert!(!shown.contains("4711"), "{shown}");
+    assert!(!shown.contains("no. 4711"), "{shown}");
     assert!(shown.contains("cents"));
 }
 

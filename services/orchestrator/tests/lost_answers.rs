@@ -31,7 +31,7 @@ fn lossy(platform: &Platform) -> (Deps, Arc<LossyLeases>) {
 async fn an_append_whose_answer_is_lost_is_asked_again_and_written_once() {
     let platform = Platform::new().await;
     let inner = Arc::clone(&platform.journal) as _;
-    let journal = Arc::new(LossyJournal { inner, lose: AtomicU32::new(3) });
+    let journal = Arc::new(LossyJournal { lose: AtomicU32::new(3), ..LossyJournal::new(inner) });
     let deps = Deps { journal: Arc::clone(&journal) as _, ..platform.deps() };
     let running = platform.start_with(Config::default(), deps).await;
     let task = running.submit(&chain(4, "pay")).await;
@@ -41,6 +41,27 @@ async fn an_append_whose_answer_is_lost_is_asked_again_and_written_once() {
     assert_eq!(platform.worker.deeds(), ["s0", "s1", "s2", "s3"]);
     assert_eq!(running.count(task, "attempt_started").await, 4);
     assert_eq!(running.count(task, "attempt_ended").await, 4);
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_for_a_while_sets_no_task_aside() {
+    let platform = Platform::new().await;
+    platform.worker.script("pay", [Reply::Hold]);
+    let first = platform.start().await;
+    let task = first.submit(&chain(2, "pay")).await;
+    until(async || platform.worker.ledger().len() == 1).await;
+    first.crash().await;
+    platform.bury_former_owners().await;
+    let inner = Arc::clone(&platform.journal) as _;
+    let lose_loads = AtomicU32::new(quick().poison_lives + 2);
+    let journal = Arc::new(LossyJournal { lose_loads, ..LossyJournal::new(inner) });
+    let deps = Deps { journal: Arc::clone(&journal) as _, ..platform.deps() };
+    let second = platform.start_with(quick(), deps).await;
+    until(async || journal.lose_loads.load(Ordering::Acquire) == 0).await;
+    second.event(task, "attempt_adopted").await;
+    platform.worker.let_go("s0", json!({"of": {"n": 0}}));
+    assert_eq!(second.end(task).await.outcome, TaskOutcome::Succeeded);
+    assert_eq!(platform.worker.deeds(), ["s0", "s1"]);
 }
 
 #[tokio::test]

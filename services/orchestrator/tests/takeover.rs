@@ -3,10 +3,12 @@
 
 mod common;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use common::faults::{LossyJournal, StaleInbox};
 use common::{Platform, Reply, chain, until};
-use holdfast_orchestrator::{Config, Sent};
+use holdfast_orchestrator::{Config, Deps, Sent};
 use holdfast_ports::{Inbox, Journal};
 use holdfast_types::inbox::{Message, Resolution};
 use holdfast_types::{Class, TaskOutcome, TaskStatus};
@@ -137,6 +139,58 @@ steps:
 }
 
 #[tokio::test]
+async fn a_call_whose_worker_goes_before_it_is_attached_to_is_never_repeated() {
+    let platform = Platform::new().await;
+    platform.worker.script("pay", [Reply::Hold]);
+    let config = Config { begin_within: Duration::from_millis(100), ..Config::default() };
+    let first = platform.start_with(config.clone(), platform.deps()).await;
+    let plan = "
+holdfast: v1
+name: left
+steps:
+  - { id: s0, tool: pay, args: { n: 1 }, attempt_timeout: 100ms }
+";
+    let task = first.submit(plan).await;
+    until(async || platform.worker.ledger().len() == 1).await;
+    first.crash().await;
+
+    platform.bury_former_owners().await;
+    let directory = Arc::clone(&platform.directory);
+    let leave = move |kind: &str| {
+        if kind == "attempt_adopted" {
+            directory.change(|workers| workers.clear());
+        }
+    };
+    let inner = Arc::clone(&platform.journal) as _;
+    let journal = Arc::new(LossyJournal { written: Box::new(leave), ..LossyJournal::new(inner) });
+    let second = platform.start_with(config, Deps { journal, ..platform.deps() }).await;
+    second.event(task, "question_asked").await;
+    assert_eq!(second.count(task, "attempt_adopted").await, 1);
+    assert_eq!(second.count(task, "attempt_started").await, 1);
+    assert_eq!(second.count(task, "attempt_ended").await, 0, "nobody has said how it ended");
+    assert_eq!(platform.worker.deeds(), ["s0"]);
+}
+
+#[tokio::test]
+async fn an_attach_that_finds_nobody_proves_nothing_and_is_tried_again() {
+    let platform = Platform::new().await;
+    platform.worker.script("pay", [Reply::Hold]);
+    let first = platform.start().await;
+    let task = first.submit(&chain(2, "pay")).await;
+    until(async || platform.worker.ledger().len() == 1).await;
+    first.crash().await;
+
+    platform.bury_former_owners().await;
+    platform.worker.refuse_attaches(3);
+    let second = platform.start().await;
+    until(async || second.count(task, "attempt_adopted").await == 4).await;
+    platform.worker.let_go("s0", json!({"of": {"n": 0}}));
+    assert_eq!(second.end(task).await.outcome, TaskOutcome::Succeeded);
+    assert_eq!(second.count(task, "attempt_started").await, 2);
+    assert_eq!(platform.worker.deeds(), ["s0", "s1"]);
+}
+
+#[tokio::test]
 async fn a_key_that_another_task_has_used_answers_from_its_record() {
     let platform = Platform::new().await;
     let running = platform.start().await;
@@ -203,6 +257,45 @@ async fn a_cancelled_task_aborts_its_call_and_ends() {
     assert_eq!(platform.worker.deeds(), ["s0"]);
     assert_eq!(running.orchestrator.send(task, sent).await.unwrap(), TaskStatus::Finished);
     assert_eq!(platform.store.read(task).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_cancel_does_not_overtake_the_call_that_it_means() {
+    let platform = Platform::new().await;
+    platform.worker.script("put", [Reply::Hold]);
+    platform.worker.delay_calls(true);
+    let running = platform.start().await;
+    let task = running.submit(&chain(2, "put")).await;
+    running.event(task, "attempt_started").await;
+    let cancel = Message::Cancel { on_cancel: None, reason: "changed my mind".into() };
+    running.orchestrator.send(task, Sent { id: None, from: None, message: cancel }).await.unwrap();
+    running.event(task, "message_handled").await;
+    // What follows the message is performed as soon as it is durable; another one proves that this was done.
+    let note = Message::Inject { note: "still there?".into() };
+    running.orchestrator.send(task, Sent { id: None, from: None, message: note }).await.unwrap();
+    running.event(task, "note_added").await;
+    assert!(platform.worker.cancels().is_empty());
+    platform.worker.delay_calls(false);
+    assert_eq!(running.end(task).await.outcome, TaskOutcome::Cancelled);
+    assert_eq!(platform.worker.cancels(), ["s0"]);
+}
+
+#[tokio::test]
+async fn a_message_that_a_late_read_brings_again_is_handled_once() {
+    let platform = Platform::new().await;
+    platform.worker.script("look", [Reply::Hold]);
+    let inbox = Arc::new(StaleInbox { inner: Arc::new(platform.store.clone()), seen: Mutex::default() });
+    let running = platform.start_with(Config::default(), Deps { inbox, ..platform.deps() }).await;
+    let task = running.submit(&chain(2, "look")).await;
+    until(async || platform.worker.ledger().len() == 1).await;
+    for n in 1..4 {
+        let note = Message::Inject { note: format!("note {n}") };
+        running.orchestrator.send(task, Sent { id: None, from: None, message: note }).await.unwrap();
+        until(async || running.count(task, "message_handled").await >= n).await;
+    }
+    platform.worker.let_go("s0", json!({"of": {"n": 0}}));
+    assert_eq!(running.end(task).await.outcome, TaskOutcome::Succeeded);
+    assert_eq!(running.count(task, "message_handled").await, 3);
 }
 
 #[tokio::test]

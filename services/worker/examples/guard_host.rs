@@ -48,6 +48,7 @@ async fn run(args: &[String]) -> Result<(), Box<dyn std::error::Error>> {
         args: Payload::Json(json!({ "program": program, "args": args })),
         key: Key::try_new("default/process_exec/call/1")?,
         token: 1,
+        side_effect: None,
     };
     let mut events = worker.tools().execute(call).await?;
     while let Some(event) = events.next().await {

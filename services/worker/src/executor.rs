@@ -216,8 +216,11 @@ impl Tools for Executor {
     async fn execute(&self, execute: Execute) -> Result<ExecuteStream, Failure> {
         self.meant(execute.worker)?;
         let hosted = Arc::clone(self.hosted(&execute.tool)?);
-        let class =
-            execute.args.as_json().map_or(hosted.manifest.side_effect, |a| hosted.manifest.class_of(a));
+        let by_manifest = || {
+            let args = execute.args.as_json();
+            args.map_or(hosted.manifest.side_effect, |args| hosted.manifest.class_of(args))
+        };
+        let class = execute.side_effect.unwrap_or_else(by_manifest);
         let mut place = None;
         let admitted = self.table().execute(&execute, class, || {
             if self.is_draining() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{Rig, call_ref, end, failure};
 use futures::StreamExt;
 use holdfast_types::worker::{CallOutcome, Execute, ExecuteEvent, FenceAnswer, ProbeAnswer};
-use holdfast_types::{Class, Effect, Failure, Reason};
+use holdfast_types::{Class, Effect, Failure, Reason, SideEffect};
 use holdfast_worker::{Adopt, Cancelled, Config};
 use serde_json::json;
 
@@ -188,6 +188,26 @@ async fn a_timeout_before_the_effect_proves_and_one_after_it_does_not() {
     }
     tokio::time::sleep(seconds(1)).await;
     assert_eq!(rig.worker.executor().load().running, 0, "aborted work gives its slot back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_class_that_a_plan_states_stands_over_the_manifests() {
+    let rig = Rig::new();
+    let cases = [
+        ("blunt", SideEffect::ReadOnly, Class::Transient, Effect::NotExecuted, 2),
+        ("fire", SideEffect::Idempotent, Class::Transient, Effect::Unknown, 2),
+        ("put", SideEffect::Verifiable, Class::Ambiguous, Effect::Unknown, 1),
+        ("read", SideEffect::Unsafe, Class::Ambiguous, Effect::Unknown, 1),
+    ];
+    for (tool, stated, class, effect, starts) in cases {
+        let request = rig.request(tool, tool, json!({"after_ms": 9000}));
+        let request = Execute { side_effect: Some(stated), timeout: seconds(2), ..request };
+        let before = rig.world.started();
+        let timed_out = failure(rig.run(request.clone()).await);
+        assert_eq!((timed_out.class, timed_out.effect), (class, effect), "{tool} as {stated}");
+        failure(rig.run(Execute { attempt: 2, ..request }).await);
+        assert_eq!(rig.world.started() - before, starts, "{tool} as {stated}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

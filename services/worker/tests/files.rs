@@ -56,6 +56,7 @@ impl Files {
             args: Payload::Json(args),
             key: Key::try_new("default/files/call/1").unwrap(),
             token: 1,
+            side_effect: None,
         };
         let mut events = self.worker.tools().execute(call).await.unwrap();
         match events.next().await.unwrap().unwrap() {

@@ -125,6 +125,7 @@ impl Caller {
             args: Payload::Json(args),
             key: Key::try_new("default/http_request/call/1").unwrap(),
             token: 1,
+            side_effect: None,
         };
         let mut events = self.worker.tools().execute(call).await.unwrap();
         loop {

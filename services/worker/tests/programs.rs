@@ -11,7 +11,7 @@ use holdfast_ports::ExecuteStream;
 use holdfast_runtime::{Clock, Ids, SystemClock};
 use holdfast_testkit::{ChildGuard, Folder, running_with};
 use holdfast_types::worker::{CallOutcome, CallRef, Execute, ExecuteEvent};
-use holdfast_types::{Class, Effect, Key, Namespace, Payload, Reason, TaskId};
+use holdfast_types::{Class, Effect, Key, Namespace, Payload, Reason, SideEffect, TaskId};
 use holdfast_worker::config::Grants;
 use holdfast_worker::{Config, Deps, GuardCommand, Worker};
 use serde_json::{Value, json};
@@ -37,8 +37,8 @@ fn granted(programs: &[&str]) -> Worker {
     worker(Grants { exec: programs.iter().map(|name| (*name).to_owned()).collect(), ..Grants::default() })
 }
 
-async fn start(worker: &Worker, args: Value) -> ExecuteStream {
-    let call = Execute {
+fn request(worker: &Worker, args: Value) -> Execute {
+    Execute {
         worker: worker.id(),
         call: CallRef { task: TaskId::new(1, [1; 10]), call: "run".parse().unwrap() },
         attempt: 1,
@@ -50,8 +50,12 @@ async fn start(worker: &Worker, args: Value) -> ExecuteStream {
         args: Payload::Json(args),
         key: Key::try_new("default/process_exec/call/1").unwrap(),
         token: 1,
-    };
-    worker.tools().execute(call).await.unwrap()
+        side_effect: None,
+    }
+}
+
+async fn start(worker: &Worker, args: Value) -> ExecuteStream {
+    worker.tools().execute(request(worker, args)).await.unwrap()
 }
 
 async fn end(mut stream: ExecuteStream) -> CallOutcome {
@@ -122,6 +126,23 @@ async fn ends_of_programs_mean_what_they_are() {
     let failure = run(&["sh"], sh("echo no such file >&2; exit 3")).await.unwrap_err();
     assert!(failure.message.contains("code 3") && failure.message.contains("no such file"), "{failure}");
     assert_eq!(failure.details["exit_code"], "3");
+}
+
+#[tokio::test]
+async fn a_program_that_its_plan_calls_harmless_runs_again_after_a_timeout() {
+    let folder = Folder::new().unwrap();
+    let been_here = folder.path().join("been_here").display().to_string();
+    let script = "test -e \"$1\" && echo done && exit; : > \"$1\"; exec sleep 60";
+    let args = json!({"program": "sh", "args": ["-c", script, "sh", been_here]});
+    let worker = granted(&["sh"]);
+    let request = request(&worker, args);
+    let request =
+        Execute { side_effect: Some(SideEffect::ReadOnly), timeout: Duration::from_secs(2), ..request };
+    let failure = end(worker.tools().execute(request.clone()).await.unwrap()).await.unwrap_err();
+    assert_eq!((failure.reason, failure.effect), (Reason::AttemptTimeout, Effect::NotExecuted));
+    let again = Execute { attempt: 2, ..request };
+    let done = end(worker.tools().execute(again).await.unwrap()).await.unwrap();
+    assert_eq!(done.result.as_json().unwrap()["stdout"], "done\n");
 }
 
 #[tokio::test]

@@ -65,12 +65,15 @@ impl Task {
             Course::Forward => !self.wants_forward(call.step),
             Course::Ending { verdict: Verdict::Failed { .. }, .. } => repeatable,
             Course::Ending { .. } => true,
-            Course::Quarantined | Course::Finished(_) => false,
+            Course::Quarantined { .. } | Course::Finished(_) => false,
         };
         unwanted.then_some(attempt)
     }
 
     fn want(&self, call: &Call, now: Timestamp) -> Want {
+        if self.is_out_of_time(call, now) {
+            return Want::Emit(Event::CallFailed(self.out_of_time(call)));
+        }
         match call.phase {
             Phase::Ready { not_before } => self.want_attempt(call, not_before, now),
             Phase::Open => self.want_outcome(call, now),
@@ -101,7 +104,10 @@ impl Task {
                 (Course::Forward, Some(failure)) => fail(Failure { effect: call.effect, ..failure.clone() }),
                 (Course::Forward, None) if self.doom.is_none() => fail(not_needed(call.effect)),
                 // A person's "run it again" after the verdict is no: nothing new starts.
-                (Course::Ending { .. }, _) => fail(not_needed(call.effect)),
+                (Course::Ending { .. }, _) => fail(match (&call.failure, call.effect) {
+                    (Some(failure), Effect::Unknown) => failure.clone(),
+                    _ => not_needed(call.effect),
+                }),
                 _ => Want::Nothing,
             };
         }
@@ -195,7 +201,7 @@ impl Task {
             intent,
             args: pinned.args.clone(),
             result: forward.result.clone(),
-            key: pinned.key.clone(),
+            key: pinned.tool_key(),
             item,
         })
     }
@@ -211,7 +217,7 @@ impl Task {
                 worker: attempt.worker,
                 tool: call.tool.clone(),
                 args: pinned.args.clone(),
-                key: pinned.key.clone(),
+                key: pinned.tool_key(),
                 side_effect: pinned.side_effect,
                 not_after: attempt.not_after,
                 timeout: attempt.timeout,
@@ -243,7 +249,7 @@ impl Task {
         let probe = Probe {
             call: call.id.clone(),
             tool: call.tool.clone(),
-            key: pinned.key.clone(),
+            key: pinned.tool_key(),
             args: pinned.args.clone(),
         };
         Want::Do(Busy::Probing, Box::new(Action::Probe(probe)))

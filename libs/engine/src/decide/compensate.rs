@@ -6,20 +6,28 @@ use holdfast_types::plan::OnEnd;
 use holdfast_types::{CallId, Effect};
 
 use super::Decided;
-use crate::state::{Call, Course, Phase};
+use crate::state::{Call, Course, Phase, UNDO_CONCURRENCY, Undos};
 use crate::{Env, Task};
 
 impl Task {
     pub(super) fn decide_undos(&mut self, env: &mut Env<'_>, _: &mut Decided) {
         let Course::Ending { on_end: OnEnd::Compensate, .. } = self.course else { return };
-        if !self.is_settled() || self.compensation_deadline().is_none_or(|deadline| env.now >= deadline) {
+        if self.doing.undos != Undos::Unread
+            || !self.is_settled()
+            || self.compensation_deadline().is_none_or(|deadline| env.now >= deadline)
+        {
             return;
         }
+        self.doing.undos = Undos::Running;
         let deeds = self.compensable();
         let dependencies: Dependencies =
             self.plan().steps.iter().map(|step| (step.id.clone(), step.depends_on.clone())).collect();
         let Next::Start(ready) = saga::next(&deeds, &dependencies) else { return };
-        let ready: Vec<CallId> = ready.into_iter().cloned().collect();
+        let room = UNDO_CONCURRENCY.saturating_sub(self.live_undos);
+        if ready.len() > room {
+            self.doing.undos = Undos::Queued;
+        }
+        let ready: Vec<CallId> = ready.into_iter().take(room).cloned().collect();
         for forward in ready {
             let Some(call) = self.calls.get(&forward) else { continue };
             let Some(undo) = call.pinned.as_ref().and_then(|pinned| pinned.undo.clone()) else { continue };
@@ -30,7 +38,9 @@ impl Task {
 
     /// Says whether no forward call is under way: what is left waits for a person.
     pub(crate) fn is_settled(&self) -> bool {
-        self.live_forward == self.calls.values().filter(|call| waits_for_person(call)).count()
+        // Cheap first: most of the time something is plainly under way.
+        self.live_forward <= self.questions.len()
+            && self.live_forward == self.calls.values().filter(|call| waits_for_person(call)).count()
     }
 
     /// The forward calls that have an undo and did, or may have done, something.

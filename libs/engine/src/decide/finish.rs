@@ -22,7 +22,7 @@ impl Task {
                     decided.events.push(self.finish(&verdict, on_end));
                 }
             }
-            Course::Quarantined | Course::Finished(_) => {}
+            Course::Quarantined { .. } | Course::Finished(_) => {}
         }
     }
 
@@ -36,7 +36,7 @@ impl Task {
 
     /// Everything that was begun is settled or listed as unknown, and every undo has ended (PROTOCOL 11).
     fn may_end(&self, on_end: OnEnd, over: bool) -> bool {
-        if !self.is_settled() || self.calls.values().any(|call| call.is_undo() && !call.is_ended()) {
+        if self.live_undos > 0 || !self.is_settled() {
             return false;
         }
         if on_end == OnEnd::Keep || over {

@@ -43,8 +43,12 @@ impl Task {
         }
         match &step.kind {
             StepKind::Group(_) => {
-                self.doing.steps.extend(self.index.clone().members(position).iter().copied());
-                self.judge_group(position, now);
+                // Once a life: members come back by themselves when something happened to them.
+                if self.steps[position].next == 0 {
+                    self.steps[position].next = 1;
+                    self.doing.steps.extend(self.index.clone().members(position).iter().copied());
+                    self.judge_group(position, now);
+                }
             }
             StepKind::Call(call) => {
                 if self.steps[position].slot(None).is_some_and(|slot| slot.status == StepStatus::Pending) {

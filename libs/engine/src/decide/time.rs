@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use holdfast_types::{Class, Effect, Failure, Reason, time::format_duration};
+use holdfast_types::{Class, Effect, Failure, Reason, Timestamp, time::format_duration};
 
 use super::Decided;
 use crate::event::{CallFailed, StepFailed, Verdict, VerdictReached};
-use crate::state::{Course, Phase, Timer};
+use crate::state::{Call, Course, Phase, Timer};
 use crate::{Env, Event, Task};
 
 /// How soon the deadline is looked at again while calls of an earlier life are being settled.
@@ -29,10 +29,12 @@ impl Task {
     }
 
     fn step_is_overdue(&mut self, position: usize, decided: &mut Decided) {
-        if !self.is_forward()
-            || self.steps[position].status.is_ended()
-            || self.steps[position].failure.is_some()
-        {
+        let step = &self.steps[position];
+        if !self.is_forward() || step.status.is_ended() || step.failure.is_some() {
+            return;
+        }
+        // The step's time stands still while a person is asked; their word starts it again.
+        if self.calls_of(position).any(|call| self.questions.contains_key(&call.id)) {
             return;
         }
         let timeout = format_duration(self.step_timeout(position));
@@ -52,7 +54,7 @@ impl Task {
     /// because nobody was there to hear of it (PROTOCOL 11).
     fn task_is_overdue(&mut self, env: &mut Env<'_>, decided: &mut Decided) {
         match &self.course {
-            Course::Forward if self.open_steps == 0 => {}
+            Course::Forward if self.open_steps == 0 && self.live_forward == 0 => {}
             Course::Forward if self.has_orphans() => {
                 self.doing.timers.arm(Timer::Task, env.now.after(SETTLING_GRACE));
             }
@@ -62,29 +64,39 @@ impl Task {
                 }
             }
             Course::Ending { .. } => self.undos_are_overdue(decided),
-            Course::Quarantined | Course::Finished(_) => {}
+            Course::Quarantined { .. } | Course::Finished(_) => {}
         }
     }
 
     fn has_orphans(&self) -> bool {
         self.calls.values().any(|call| {
             let foreign = call.open_attempt().is_some_and(|attempt| attempt.epoch < self.epoch);
-            foreign || matches!(call.phase, Phase::Settling { .. })
+            let in_time = call.closed_at().is_some_and(|at| at < self.spec.deadline_at);
+            foreign || (in_time && matches!(call.phase, Phase::Settling { .. }))
         })
     }
 
     fn undos_are_overdue(&mut self, decided: &mut Decided) {
-        for call in self.calls.values().filter(|call| call.is_undo() && !call.is_ended()) {
-            if call.open_attempt().is_some() {
-                continue;
-            }
-            let failure = Failure::new(
-                Class::Deadline,
-                call.effect,
-                Reason::TaskDeadline,
-                "the time for compensation is over",
-            );
-            decided.events.push(Event::CallFailed(CallFailed { call: call.id.clone(), failure }));
-        }
+        let late = self
+            .calls
+            .values()
+            .filter(|call| call.is_undo() && !call.is_ended() && call.open_attempt().is_none());
+        decided.events.extend(late.map(|call| Event::CallFailed(self.out_of_time(call))));
+    }
+
+    /// Says whether an undo that runs no attempt may begin none any more.
+    pub(super) fn is_out_of_time(&self, call: &Call, now: Timestamp) -> bool {
+        let over = self.compensation_deadline().is_some_and(|deadline| now >= deadline);
+        over && call.is_undo() && call.open_attempt().is_none()
+    }
+
+    pub(super) fn out_of_time(&self, call: &Call) -> CallFailed {
+        let failure = Failure::new(
+            Class::Deadline,
+            call.effect,
+            Reason::TaskDeadline,
+            "the time for compensation is over",
+        );
+        CallFailed { call: call.id.clone(), failure }
     }
 }

@@ -22,6 +22,7 @@ impl Task {
                 side_effect: e.side_effect,
                 args: e.args.clone().unwrap_or_else(Payload::null),
                 key: e.key.clone(),
+                generation: e.key_generation,
                 fingerprint: e.fingerprint.clone(),
                 undo: e.undo.clone(),
                 first_at: at,

@@ -10,7 +10,7 @@ use holdfast_types::{
 
 use crate::Task;
 use crate::event::Verdict;
-use crate::state::{CallEnd, Phase, plan_of};
+use crate::state::{CallEnd, Phase, UNDO_CONCURRENCY, Undos, plan_of};
 
 impl Task {
     /// A call has its result.
@@ -237,7 +237,7 @@ impl Task {
         self.end_step(position, status, at);
     }
 
-    fn step_has_failed(&mut self, position: usize, failure: Option<Failure>, at: Timestamp) {
+    pub(super) fn step_has_failed(&mut self, position: usize, failure: Option<Failure>, at: Timestamp) {
         let failure = failure.unwrap_or_else(|| {
             Failure::new(
                 Class::Semantic,
@@ -248,6 +248,7 @@ impl Task {
         });
         self.steps[position].failure = Some(failure.clone());
         self.end_step(position, StepStatus::Failed, at);
+        self.look_at_calls_of(position);
         if self.index.group_of(position).is_some() {
             return;
         }
@@ -306,20 +307,22 @@ impl Task {
         }
     }
 
-    /// The quorum stands: members that have not begun end here, the others are called off.
+    /// A group that has failed starts nothing more: its members end, or are called off.
+    pub(super) fn cut_members(&mut self, group: usize, at: Timestamp) {
+        let index = self.index.clone();
+        self.cancel_members(index.members(group), at);
+    }
+
+    /// Members that have not begun end here, the others are called off.
     fn cancel_members(&mut self, members: &[usize], at: Timestamp) {
         for member in members {
-            let open: Vec<CallId> = self
-                .calls
-                .values()
-                .filter(|call| call.step == *member && !call.is_ended())
-                .map(|call| call.id.clone())
-                .collect();
+            let open: Vec<CallId> =
+                self.calls_of(*member).filter(|call| !call.is_ended()).map(|call| call.id.clone()).collect();
             if open.is_empty() {
                 self.end_step(*member, StepStatus::Cancelled, at);
             }
             for call in open {
-                if self.calls.get(&call).is_some_and(|call| call.open_attempt().is_none()) {
+                if self.calls.get(&call).is_some_and(|call| call.attempts.is_empty()) {
                     self.call_off(&call, at);
                 }
                 self.doing.look.insert(call);
@@ -345,6 +348,32 @@ impl Task {
         }
     }
 
+    /// An undo has ended: others may be ready when it was the last of its step, or when there is room again.
+    pub(super) fn undo_has_ended(&mut self, step: usize) {
+        self.live_undos = self.live_undos.saturating_sub(1);
+        self.steps[step].live_undos = self.steps[step].live_undos.saturating_sub(1);
+        let room = self.doing.undos == Undos::Queued && self.live_undos <= UNDO_CONCURRENCY / 2;
+        if self.steps[step].live_undos == 0 || room {
+            self.doing.undos = Undos::Unread;
+        }
+    }
+
+    /// Takes a call back that never had an attempt: no journal knows it.
+    pub(super) fn forget_call(&mut self, id: &CallId) {
+        if let Some(call) = self.calls.remove(id) {
+            self.live_forward = self.live_forward.saturating_sub(1);
+            self.steps[call.step].live = self.steps[call.step].live.saturating_sub(1);
+            self.doing.calls.remove(id);
+        }
+    }
+
+    /// Marks the calls of a step for a look: what of them is open is not wanted any more.
+    fn look_at_calls_of(&mut self, position: usize) {
+        let open: Vec<CallId> =
+            self.calls_of(position).filter(|call| !call.is_ended()).map(|call| call.id.clone()).collect();
+        self.doing.look.extend(open);
+    }
+
     /// The marks of this process for a call that is over.
     fn let_go(&mut self, id: &CallId) {
         self.doing.calls.remove(id);
@@ -352,9 +381,13 @@ impl Task {
         let Some(call) = self.calls.get(id) else { return };
         self.doing.ack.extend(call.attempts.last().map(|attempt| (id.clone(), attempt.worker)));
         let step = call.step;
-        if id.direction == Direction::Forward {
-            self.live_forward = self.live_forward.saturating_sub(1);
-            self.steps[step].live = self.steps[step].live.saturating_sub(1);
+        match id.direction {
+            Direction::Forward => {
+                self.live_forward = self.live_forward.saturating_sub(1);
+                self.steps[step].live = self.steps[step].live.saturating_sub(1);
+                self.doing.undos = Undos::Unread;
+            }
+            Direction::Undo => self.undo_has_ended(step),
         }
         self.doing.steps.insert(step);
     }

@@ -2,11 +2,11 @@
 
 use holdfast_types::plan::OnEnd;
 use holdfast_types::task::StepStatus;
-use holdfast_types::{Effect, Timestamp};
+use holdfast_types::{Timestamp, Variant};
 
 use crate::Task;
 use crate::event::{Finished, UndoSkipped, VerdictReached};
-use crate::state::{CallEnd, Course, End, Phase};
+use crate::state::{Busy, CallEnd, Course, End, Phase};
 
 impl Task {
     /// Nothing new starts; what never began ends here, what is open is settled (PROTOCOL 11).
@@ -18,15 +18,23 @@ impl Task {
         self.course = Course::Ending { verdict: e.verdict.clone(), on_end, since: at };
         self.doom = None;
         self.doing.entering.clear();
+        // What was only being prepared is not waited for: its answer is passed over.
+        self.doing.calls.retain(|_, busy| matches!(busy, Busy::Executing | Busy::Fencing | Busy::Probing));
         let idle: Vec<_> = self
             .calls
             .values()
-            .filter(|call| matches!(call.phase, Phase::Ready { .. } | Phase::WaitsForKey | Phase::AfterPivot))
-            .map(|call| (call.id.clone(), call.effect, call.failure.clone()))
+            .filter(|call| match call.phase {
+                // With an attempt behind it, its end is an event of its own: it settles the key.
+                Phase::Ready { .. } => call.attempts.is_empty(),
+                Phase::WaitsForKey | Phase::AfterPivot => true,
+                _ => false,
+            })
+            .map(|call| (call.id.clone(), call.phase, call.failure.clone()))
             .collect();
-        for (id, effect, failure) in idle {
+        for (id, phase, failure) in idle {
             match failure {
-                Some(failure) if effect != Effect::NotExecuted => self.fail_call(&id, failure, at),
+                Some(failure) if phase == Phase::AfterPivot => self.fail_call(&id, failure, at),
+                _ if id.variant == Variant::Primary && phase != Phase::AfterPivot => self.forget_call(&id),
                 _ => self.call_off(&id, at),
             }
         }
@@ -36,7 +44,7 @@ impl Task {
                 continue;
             }
             step.end_pending(StepStatus::Skipped, None);
-            if step.tally(StepStatus::Skipped) == step.slots().len() {
+            if step.live == 0 && step.tally(StepStatus::Skipped) == step.slots().len() {
                 self.end_step(position, StepStatus::Skipped, at);
             } else {
                 self.judge_step(position, at);
@@ -55,6 +63,7 @@ impl Task {
         let (step, tool) = (forward.step, forward.tool.clone());
         self.ensure_call(&e.call, step, &tool, at);
         self.doing.calls.remove(&e.call);
+        self.undo_has_ended(step);
         if let Some(call) = self.calls.get_mut(&e.call) {
             call.phase = Phase::Ended(CallEnd::Skipped);
             call.ended_at = Some(at);

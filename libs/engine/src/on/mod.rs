@@ -11,6 +11,7 @@ mod step;
 use holdfast_types::Timestamp;
 
 use crate::event::Event;
+use crate::state::Course;
 use crate::{FoldError, Task};
 
 impl Task {
@@ -50,7 +51,8 @@ impl Task {
                 Ok(())
             }
             Event::Quarantined(_) => {
-                self.course = crate::state::Course::Quarantined;
+                let before = Box::new(std::mem::replace(&mut self.course, Course::Forward));
+                self.course = Course::Quarantined { before };
                 Ok(())
             }
             Event::Finished(e) => self.on_finished(e, at),

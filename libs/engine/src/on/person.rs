@@ -26,16 +26,15 @@ impl Task {
         match &e.message.message {
             Message::Cancel { on_cancel, reason } => {
                 let on_end = on_cancel.unwrap_or(self.plan().on_cancel);
+                self.let_out();
                 self.doom_task(Verdict::Cancelled { reason: reason.clone() }, on_end);
             }
             Message::ResolveOutcome { call, resolution, .. } => self.resolve(call, resolution, at),
             Message::Pause => self.pause = Pause::Paused,
             Message::Resume { .. } => {
                 self.pause = Pause::Going;
-                if self.course == Course::Quarantined {
-                    self.course = Course::Forward;
-                }
-                self.look_at_everything();
+                self.let_out();
+                self.look_again();
             }
             Message::Compensate { .. } => {
                 let verdict = Verdict::Cancelled { reason: "compensation was asked for".to_owned() };
@@ -61,9 +60,15 @@ impl Task {
                 self.succeed_call(id, result.clone(), CallEnd::Succeeded, ResultSource::Tool, at);
             }
             Resolution::RunAgain => {
-                call.effect = Effect::NotExecuted;
+                if !matches!(question, Some(Question::AfterPivot { .. })) {
+                    call.effect = Effect::NotExecuted;
+                }
                 call.phase = Phase::Ready { not_before: at };
                 call.tries = 0;
+                // The step's time stood still while a person was asked.
+                let step = call.step;
+                self.steps[step].entered_at = Some(at);
+                self.arm_step(step);
                 self.doing.look.insert(id.clone());
             }
             Resolution::DidNotHappen => {

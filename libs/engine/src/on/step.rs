@@ -46,13 +46,14 @@ impl Task {
         step.end_pending(StepStatus::Failed, Some(&e.failure));
         self.doing.entering.remove(&position);
         self.disarm_step(position);
+        if matches!(self.plan().steps[position].kind, StepKind::Group(_)) {
+            self.step_has_failed(position, Some(e.failure.clone()), at);
+            self.cut_members(position, at);
+            return Ok(());
+        }
         // What is open is called off and settled first; the step ends with its last call.
-        let open: Vec<_> = self
-            .calls
-            .values()
-            .filter(|call| call.step == position && !call.is_ended())
-            .map(|call| call.id.clone())
-            .collect();
+        let open: Vec<_> =
+            self.calls_of(position).filter(|call| !call.is_ended()).map(|call| call.id.clone()).collect();
         self.doing.look.extend(open);
         self.judge_step(position, at);
         Ok(())

@@ -42,6 +42,12 @@ impl Task {
             call.phase = Phase::Ready { not_before: env.now };
             return Vec::new();
         };
+        if row.is_free() {
+            // What was done under the key was undone: the operation may run again, under the next generation.
+            self.doing.generations.insert(id.clone(), row.generation);
+            call.phase = Phase::Ready { not_before: env.now };
+            return Vec::new();
+        }
         let step = call.step;
         let replayed = |outcome| {
             vec![Event::CallReplayed(CallReplayed {

@@ -26,6 +26,9 @@ impl Task {
     fn refusal(&self, message: &Message) -> Option<String> {
         if let Message::Compensate { .. } = message {
             return match &self.course {
+                Course::Finished(_) if self.pivot.is_some() => {
+                    Some("something that can't be taken back has succeeded: nothing is undone".to_owned())
+                }
                 Course::Finished(end)
                     if matches!(end.outcome, TaskOutcome::Succeeded | TaskOutcome::Degraded) =>
                 {
@@ -39,7 +42,7 @@ impl Task {
         }
         match message {
             Message::Cancel { .. } => {
-                let ending = !self.is_forward() && self.course != Course::Quarantined;
+                let ending = *self.course_beneath() != Course::Forward || self.doom.is_some();
                 ending.then(|| "the task is ending already".to_owned())
             }
             Message::ResolveOutcome { call, resolution, .. } => self.refused_resolution(call, resolution),
@@ -52,7 +55,9 @@ impl Task {
                 _ => Some(format!("{call} asks nothing")),
             },
             Message::Pause if self.pause == Pause::Paused => Some("paused already".to_owned()),
-            Message::Resume { .. } if self.pause == Pause::Going && self.course != Course::Quarantined => {
+            Message::Resume { .. }
+                if self.pause == Pause::Going && !matches!(self.course, Course::Quarantined { .. }) =>
+            {
                 Some("neither paused nor quarantined".to_owned())
             }
             Message::ChildEnded { call, .. } => Some(format!("{call} started no child")),

@@ -9,7 +9,7 @@ use crate::event::{
     AttemptAdopted, AttemptClosed, AttemptEnded, AttemptNotStarted, Closed, Ended, LateOutcome, Probe, Probed,
 };
 use crate::input::Fenced;
-use crate::state::Busy;
+use crate::state::{Busy, Phase};
 use crate::{Env, Event, Task};
 
 /// How long to wait before a probe that could not be asked is asked again.
@@ -150,9 +150,22 @@ impl Task {
                 }
             }
             Err(failure) if failure.class == Class::Permanent => Probe::Unknown,
-            Err(_) => Probe::NotYet { ask_again_at: env.now.after(PROBE_AGAIN) },
+            Err(_) if env.now >= self.settling_ends(call) => Probe::Unknown,
+            Err(_) => {
+                // A question that could not be asked is no event: it is asked again.
+                let ask_at = env.now.after(PROBE_AGAIN);
+                if let Some(call) = self.calls.get_mut(id) {
+                    call.phase = Phase::Settling { ask_at };
+                }
+                return Vec::new();
+            }
         };
         vec![Event::Probed(Probed { call: id.clone(), answer })]
+    }
+
+    /// Until when it is tried to find out what happened before a person is asked.
+    fn settling_ends(&self, call: &crate::state::Call) -> holdfast_types::Timestamp {
+        self.compensation_deadline().unwrap_or_else(|| self.step_deadline(call.step))
     }
 
     /// Says whether an orphaned attempt need not be waited for (PROTOCOL 1): READ_ONLY, and tools that honour a key.

@@ -16,6 +16,7 @@ use crate::{Event, Task};
 struct Identity {
     side_effect: SideEffect,
     key: Key,
+    generation: u32,
     fingerprint: String,
     args: Option<Payload>,
     undo: Option<UndoIntent>,
@@ -39,6 +40,7 @@ impl Task {
             (Some(pinned), _) => Ok(Identity {
                 side_effect: pinned.side_effect,
                 key: pinned.key.clone(),
+                generation: pinned.generation,
                 fingerprint: pinned.fingerprint.clone(),
                 args: None,
                 undo: pinned.undo.clone(),
@@ -56,6 +58,7 @@ impl Task {
                 side_effect: identity.side_effect,
                 args: identity.args,
                 key: identity.key,
+                key_generation: identity.generation,
                 fingerprint: identity.fingerprint,
                 worker: prepared.worker,
                 lifetime: prepared.lifetime,
@@ -98,6 +101,8 @@ impl Task {
             None => keys::call_key(namespace, tool, self.id, id),
         };
         let key = key.map_err(|error| bad_key(&error.to_string()))?;
+        let generation = self.doing.generations.get(id).copied().unwrap_or(1);
+        keys::of_generation(&key, generation).map_err(|error| bad_key(&error.to_string()))?;
         let fingerprint = keys::fingerprint(&args.args).map_err(|error| bad_key(&error.to_string()))?;
         let undo = match (id.direction, own.map(|spec| &spec.undo)) {
             (Direction::Undo, _) | (_, Some(Undo::None | Undo::Irreversible)) => None,
@@ -110,7 +115,7 @@ impl Task {
                 .map(|undo| UndoIntent { tool: undo.tool.clone(), args: undo.args.clone() }),
         };
         let undo = undo.filter(|_| side_effect != SideEffect::ReadOnly);
-        Ok(Identity { side_effect, key, fingerprint, args: Some(args.payload), undo })
+        Ok(Identity { side_effect, key, generation, fingerprint, args: Some(args.payload), undo })
     }
 }
 

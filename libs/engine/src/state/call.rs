@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use holdfast_resilience::keys;
 use holdfast_types::{
     CallId, Direction, Effect, Failure, Key, Payload, SideEffect, Timestamp, ToolName, WorkerId,
 };
@@ -38,6 +39,7 @@ pub(crate) struct Pinned {
     pub(crate) side_effect: SideEffect,
     pub(crate) args: Payload,
     pub(crate) key: Key,
+    pub(crate) generation: u32,
     pub(crate) fingerprint: String,
     pub(crate) undo: Option<UndoIntent>,
     pub(crate) first_at: Timestamp,
@@ -114,6 +116,14 @@ impl Attempt {
     }
 }
 
+impl Pinned {
+    /// The key as the tool and the idempotency service know it (PROTOCOL 8).
+    pub(crate) fn tool_key(&self) -> Key {
+        // A key that is too long for the suffix was refused when it was pinned.
+        keys::of_generation(&self.key, self.generation).unwrap_or_else(|_| self.key.clone())
+    }
+}
+
 impl Call {
     pub(crate) fn is_ended(&self) -> bool {
         matches!(self.phase, Phase::Ended(_))
@@ -174,12 +184,25 @@ impl Task {
             created_at: at,
             ended_at: None,
         };
-        if id.direction == Direction::Forward {
-            self.live_forward += 1;
-            self.steps[step].live += 1;
+        match id.direction {
+            Direction::Forward => {
+                self.live_forward += 1;
+                self.steps[step].live += 1;
+            }
+            Direction::Undo => {
+                self.live_undos += 1;
+                self.steps[step].live_undos += 1;
+            }
         }
         self.calls.insert(id.clone(), call);
         self.doing.look.insert(id.clone());
+    }
+
+    /// The calls of one step, in the order of their names.
+    pub(crate) fn calls_of(&self, position: usize) -> impl Iterator<Item = &Call> {
+        let step = &self.plan().steps[position].id;
+        let first = CallId { generation: 0, ..CallId::forward(step.clone(), None) };
+        self.calls.range(first..).map(|(_, call)| call).take_while(move |call| call.step == position)
     }
 
     /// Says whether this call may be repeated although an earlier attempt of it may have run (PROTOCOL 2, 6).

@@ -47,6 +47,8 @@ pub struct Task {
     pub(crate) open_steps: usize,
     /// Forward calls that have not ended.
     pub(crate) live_forward: usize,
+    /// Undos that have not ended.
+    pub(crate) live_undos: usize,
     pub(crate) doing: Doing,
 }
 
@@ -57,8 +59,8 @@ pub(crate) enum Course {
     Forward,
     /// A verdict was reached: open calls are settled, deeds are undone where the verdict says so.
     Ending { verdict: Verdict, on_end: OnEnd, since: Timestamp },
-    /// Killed its drivers.
-    Quarantined,
+    /// Killed its drivers; where it was is where it goes on.
+    Quarantined { before: Box<Course> },
     /// Ended.
     Finished(Box<End>),
 }
@@ -106,6 +108,10 @@ pub(crate) struct Doing {
     pub(crate) held: BTreeMap<CallId, HeldKey>,
     /// The fingerprints with which those calls asked.
     pub(crate) wanted: BTreeMap<CallId, String>,
+    /// The generations that the rows of those keys are at, where they are free.
+    pub(crate) generations: BTreeMap<CallId, u32>,
+    /// Whether undos may have become ready since they were last looked at.
+    pub(crate) undos: Undos,
     /// Steps to look at.
     pub(crate) steps: BTreeSet<usize>,
     /// Calls to look at.
@@ -114,6 +120,18 @@ pub(crate) struct Doing {
     pub(crate) ack: Vec<(CallId, holdfast_types::WorkerId)>,
     /// When something wants to be looked at again.
     pub(crate) timers: Timers,
+}
+
+/// Whether the order of undos is worth working out again: it reads every deed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Undos {
+    /// Something may have become ready.
+    #[default]
+    Unread,
+    /// All that may run does.
+    Running,
+    /// As many run as may at once; more are ready.
+    Queued,
 }
 
 /// The unanswered action of a call.
@@ -145,6 +163,8 @@ pub(crate) const STEP_TIMEOUT: Duration = Duration::from_secs(600);
 pub(crate) const COMPENSATION_TIMEOUT: Duration = Duration::from_secs(600);
 /// How many items of a fan-out run at once, where the plan does not say.
 pub(crate) const FAN_OUT_CONCURRENCY: u32 = 100;
+/// How many undos run at once.
+pub(crate) const UNDO_CONCURRENCY: usize = 100;
 /// A subtask that killed this many workers is poison (DESIGN section 13).
 pub(crate) const POISON_KILLS: u32 = 3;
 
@@ -165,6 +185,7 @@ impl Task {
             pause: Pause::Going,
             open_steps: steps.len(),
             live_forward: 0,
+            live_undos: 0,
             steps,
             calls: BTreeMap::new(),
             deeds: Vec::new(),
@@ -188,14 +209,42 @@ impl Task {
         self.index.position(id)
     }
 
+    /// Marks everything for a look, and keeps what is under way.
+    pub(crate) fn look_again(&mut self) {
+        self.doing.steps.extend((0..self.steps.len()).filter(|i| !self.steps[*i].status.is_ended()));
+        self.doing
+            .look
+            .extend(self.calls.values().filter(|call| !call.is_ended()).map(|call| call.id.clone()));
+        self.doing.undos = Undos::Unread;
+    }
+
     /// Marks everything for a look: at the beginning of a life nothing is under way.
     pub(crate) fn look_at_everything(&mut self) {
         self.doing = Doing::default();
+        // What a key's row said was heard by the life that ended: the next one asks again.
+        for call in self.calls.values_mut().filter(|call| call.phase == Phase::WaitsForKey) {
+            call.phase = Phase::Ready { not_before: call.created_at };
+        }
         self.steps.iter_mut().for_each(|step| step.next = 0);
-        self.doing.steps = (0..self.steps.len()).filter(|i| !self.steps[*i].status.is_ended()).collect();
-        self.doing.look =
-            self.calls.values().filter(|call| !call.is_ended()).map(|call| call.id.clone()).collect();
+        self.look_again();
         self.rearm_timers();
+    }
+
+    /// Where the task is, or goes on when it is let out of quarantine.
+    pub(crate) fn course_beneath(&self) -> &Course {
+        match &self.course {
+            Course::Quarantined { before } => before,
+            course => course,
+        }
+    }
+
+    /// Lets the task out of quarantine.
+    pub(crate) fn let_out(&mut self) {
+        if let Course::Quarantined { before } = &mut self.course {
+            self.course = std::mem::replace(before, Course::Forward);
+            self.rearm_timers();
+            self.look_again();
+        }
     }
 
     pub(crate) fn is_forward(&self) -> bool {

@@ -23,6 +23,8 @@ pub(crate) struct StepState {
     tally: [usize; StepStatus::ALL.len()],
     /// Calls of this step that have not ended.
     pub(crate) live: usize,
+    /// Undos of its calls that have not ended.
+    pub(crate) live_undos: usize,
     /// The next item to start, in this life.
     pub(crate) next: usize,
     /// Why it failed, or must fail as soon as its open calls are settled (its time is over).
@@ -82,6 +84,7 @@ impl StepState {
             tally: [0; StepStatus::ALL.len()],
             slots: Vec::new(),
             live: 0,
+            live_undos: 0,
             next: 0,
             failure: None,
             ended_at: None,
@@ -163,7 +166,6 @@ impl Task {
             self.doing.steps.insert(*dependent);
         }
         if let Some(group) = index.group_of(position) {
-            self.doing.steps.insert(group);
             self.judge_group(group, at);
         }
     }

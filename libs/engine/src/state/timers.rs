@@ -59,7 +59,7 @@ impl Task {
     #[must_use]
     pub fn next_wake(&self) -> Option<Timestamp> {
         match self.course {
-            Course::Finished(_) | Course::Quarantined => None,
+            Course::Finished(_) | Course::Quarantined { .. } => None,
             Course::Forward | Course::Ending { .. } => self.doing.timers.next(),
         }
     }
@@ -80,7 +80,7 @@ impl Task {
             Course::Ending { since, .. } => {
                 Some(since.after(self.plan().compensation_timeout.unwrap_or(COMPENSATION_TIMEOUT)))
             }
-            Course::Forward | Course::Quarantined | Course::Finished(_) => None,
+            Course::Forward | Course::Quarantined { .. } | Course::Finished(_) => None,
         }
     }
 

@@ -178,6 +178,13 @@ impl Task {
         })
     }
 
+    /// The element of a fan-out at a position.
+    #[must_use]
+    pub fn item(&self, step: &StepId, index: u32) -> Option<&Value> {
+        let state = &self.steps[self.step_index(step)?];
+        state.items.get(usize::try_from(index).ok()?)
+    }
+
     /// All steps, in the plan's order.
     pub fn steps(&self) -> impl Iterator<Item = StepView> + '_ {
         self.plan().steps.iter().filter_map(|step| self.step_view(&step.id))
@@ -249,7 +256,7 @@ impl Task {
         let update = |status, outcome, waits_for| RowUpdate { status, outcome, waits_for, wake_at };
         match &self.course {
             Course::Finished(end) => update(TaskStatus::Finished, Some(end.outcome), None),
-            Course::Quarantined => update(TaskStatus::Quarantined, None, None),
+            Course::Quarantined { .. } => update(TaskStatus::Quarantined, None, None),
             Course::Ending { .. } | Course::Forward => match self.waits_for() {
                 Some(reason) => update(TaskStatus::Waiting, None, Some(reason)),
                 None if self.is_forward() => update(TaskStatus::Running, None, None),

@@ -15,6 +15,8 @@ use crate::world::{EVERY, Fault};
 
 const VERSION: &str = "0.1";
 
+type Scenario = (&'static str, &'static [(&'static str, u32, Fault)], Crash);
+
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
@@ -53,13 +55,13 @@ fn account(task: &Task) -> String {
 
 fn write_fixtures(folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
-    let faults: [(&str, &[(&str, u32, Fault)], Crash); 4] = [
+    let scenarios: [Scenario; 4] = [
         ("plain", &[], Crash::Never),
         ("retried_and_crashed", &[("charge", 1, Fault::Transient)], Crash::Before(11)),
         ("undone", &[("hotel", EVERY, Fault::Permanent)], Crash::Never),
         ("unknown", &[("flight", 1, Fault::Ambiguous), ("hotel", 1, Fault::Ambiguous)], Crash::Never),
     ];
-    for (name, faults, crash) in faults {
+    for (name, faults, crash) in scenarios {
         let mut sim = with_faults(trip(), faults);
         sim.crash = crash;
         let _ = sim.run();

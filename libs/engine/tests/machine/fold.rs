@@ -2,7 +2,9 @@
 
 use holdfast_engine::{CodecError, Event, FoldError, SnapshotMeter, Task};
 use holdfast_types::TaskId;
+use holdfast_types::plan::Template;
 
+use crate::plans::{call, spec, step};
 use crate::scenarios::{trip, with_faults};
 use crate::sim::Sim;
 use crate::world::Fault;
@@ -26,6 +28,20 @@ fn the_fold_of_a_finished_journal_is_the_task_that_wrote_it() {
         let folded = Task::fold(sim.task.id(), &sim.journal).unwrap();
         assert_eq!(facts(&folded), facts(&sim.task));
     }
+}
+
+#[test]
+fn a_replayed_call_of_which_no_intent_stands_in_the_journal_folds() {
+    let keyed = |name: &str, after: &[&str]| {
+        let mut spec = call("pay");
+        spec.key = Some(Template::Literal(serde_json::json!("order-7")));
+        step(name, spec, after)
+    };
+    let mut sim = Sim::new(spec(vec![keyed("first", &[]), keyed("second", &["first"])]));
+    assert!(sim.run().is_some());
+    assert!(sim.kinds().contains(&"call_replayed"));
+    let folded = Task::fold(sim.task.id(), &sim.journal).unwrap();
+    assert_eq!(facts(&folded), facts(&sim.task));
 }
 
 #[test]

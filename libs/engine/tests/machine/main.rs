@@ -1,9 +1,11 @@
 //! The pure machine against a simulated world: every scenario, crashed at every action, every action repeated.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
+mod by_hand;
 mod compat;
 mod crash;
 mod fold;
+mod interleavings;
 mod people;
 mod plans;
 mod random;

@@ -46,6 +46,8 @@ pub struct Sim {
     /// Every input is fed twice.
     pub stutter: bool,
     pub performed: u32,
+    /// The most actions that were to be done at once.
+    pub most_pending: usize,
     epoch: u64,
     actions: VecDeque<Action>,
     inbox: Vec<Message>,
@@ -68,6 +70,7 @@ impl Sim {
             fate: WorkerFate::DiesToo,
             stutter: false,
             performed: 0,
+            most_pending: 0,
             epoch: 0,
             actions: VecDeque::new(),
             inbox: Vec::new(),
@@ -128,6 +131,7 @@ impl Sim {
             _ => false,
         };
         self.actions.extend(step.actions.into_iter().filter(|action| !refused(action)));
+        self.most_pending = self.most_pending.max(self.actions.len());
         for (call, row) in held {
             self.feed(Input::KeyHeld { call, row: Box::new(row) });
         }
@@ -204,7 +208,7 @@ impl Sim {
 
     /// Runs until the task has ended, or only a person can go on.
     pub fn run(&mut self) -> Option<TaskOutcome> {
-        for _ in 0..20_000 {
+        for _ in 0..100_000 {
             if let Some(message) = self.inbox.pop() {
                 let id = MessageId::new(self.performed.into(), [9; 10]);
                 let (task, at) = (self.task.id(), self.now);

@@ -3,8 +3,9 @@
 use holdfast_types::worker::{
     CallOutcome, CallProgress, Execute, ExecuteEvent, FenceAnswer, ProbeAnswer, Success, WorkerInfo,
 };
-use holdfast_types::{Failure, Payload};
+use holdfast_types::{Failure, Payload, SideEffect};
 
+use super::closed::{known_or_none, number_or_zero};
 use super::fields::{chosen, each, number, optional, required, some_text, text};
 use super::key::read_key;
 use super::{Invalid, Within, time};
@@ -55,6 +56,7 @@ impl From<Execute> for v1::ExecuteRequest {
             args: Some(execute.args.into()),
             key: execute.key.as_str().to_owned(),
             token: execute.token,
+            side_effect: number_or_zero::<SideEffect, v1::SideEffect>(execute.side_effect),
         }
     }
 }
@@ -78,6 +80,7 @@ impl TryFrom<v1::ExecuteRequest> for Execute {
             args: required("args", wire.args)?,
             key: read_key("key", wire.key)?,
             token: wire.token,
+            side_effect: known_or_none("side_effect", wire.side_effect)?,
         })
     }
 }
@@ -256,6 +259,7 @@ mod tests {
             (call, attempt, epoch) in (any_call(), 1u32..9, any::<u64>()),
             (not_after, timeout) in (any_at(), 0u64..1 << 40),
             (args, key, token) in (any_payload(), any_key(), any::<u64>()),
+            side_effect in prop::option::of(prop::sample::select(SideEffect::ALL)),
         ) {
             let execute = Execute {
                 worker: WorkerId::new(epoch >> 16, [3; 10]),
@@ -269,6 +273,7 @@ mod tests {
                 args,
                 key,
                 token,
+                side_effect,
             };
             prop_assert_eq!(Execute::try_from(v1::ExecuteRequest::from(execute.clone())).unwrap(), execute);
         }

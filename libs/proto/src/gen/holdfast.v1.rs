@@ -10148,6 +10148,10 @@ pub struct ExecuteRequest {
     /// The fencing token under which the key is held, for tools that check one; 0: there is none.
     #[prost(uint64, tag = "11")]
     pub token: u64,
+    /// What a repeat of this call is, as its plan says: decides what its silence means and whether a later attempt may
+    /// begin. Unspecified: as the tool's manifest says of the arguments.
+    #[prost(enumeration = "SideEffect", tag = "12")]
+    pub side_effect: i32,
 }
 /// One message of a call's stream.
 #[derive(Clone, PartialEq, ::prost::Message)]

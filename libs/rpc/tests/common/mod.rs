@@ -138,5 +138,6 @@ pub fn a_call() -> Execute {
         args: Payload::Json(serde_json::json!({"amount": 1})),
         key: Key::try_new("default/charge/task/1").unwrap(),
         token: 0,
+        side_effect: None,
     }
 }

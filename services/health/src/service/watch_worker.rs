@@ -46,7 +46,8 @@ impl Watcher {
         let news = |view: &Arc<DirectoryView>| view.worker(worker).map(|live| &live.info) != told;
         let view = self.views.wait_for(news).await.ok()?.clone();
         let live = view.worker(worker);
-        let change = live.map_or_else(|| Change::WorkerGone(worker.to_string()), |live| Change::Worker(live_worker(live)));
+        let change = live
+            .map_or_else(|| Change::WorkerGone(worker.to_string()), |live| Change::Worker(live_worker(live)));
         self.told = live.map(|live| live.info.clone());
         Some((Ok(v1::WatchResponse { version: view.version, change: Some(change) }), self))
     }

@@ -80,6 +80,10 @@ impl Tools for Fake {
 }
 
 pub fn health() -> (Health, Arc<Answers>, Arc<ManualClock>) {
+    health_with(Config::default())
+}
+
+pub fn health_with(config: Config) -> (Health, Arc<Answers>, Arc<ManualClock>) {
     let answers = Arc::<Answers>::default();
     let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_700_000_000_000_000)));
     let dial = {
@@ -90,7 +94,7 @@ pub fn health() -> (Health, Arc<Answers>, Arc<ManualClock>) {
         })
     };
     let deps = Deps { dial, clock: clock.clone(), entropy: Arc::new(SeededEntropy::new(1)) };
-    (Health::new(Config::default(), deps), answers, clock)
+    (Health::new(config, deps), answers, clock)
 }
 
 pub fn manifest(tool: &str) -> ToolManifest {

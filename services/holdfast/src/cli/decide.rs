@@ -1,4 +1,4 @@
-//! `approve`, `answer`, `resolve`: a person's word on what waits for it.
+//! `approve`, `answer`, `resolve`, `resume`: a person's word on what waits for it.
 
 use holdfast_proto::v1;
 use holdfast_proto::v1::approve_call_request::Decision;
@@ -140,6 +140,31 @@ impl Resolve {
         };
         let response = client.resolve(request).await?;
         context.output.data("stored", &json::of("ResolveOutcomeResponse", &response));
+        Ok(Exit::Success)
+    }
+}
+
+/// Let a paused or quarantined task go on
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  holdfast resume task_0193f0c2f2a97d4ab1f5a4b4b9a1c001 --reason 'the disk was full'")]
+pub(crate) struct Resume {
+    #[command(flatten)]
+    pub(super) server: Server,
+    /// The task
+    task: String,
+    /// Why, for the record
+    #[arg(long, default_value = "")]
+    reason: String,
+}
+
+impl Resume {
+    pub(super) async fn run(self, context: Context) -> Result<Exit> {
+        let client = Server::connect(&context)?;
+        let request = v1::ResumeTaskRequest { task_id: self.task, reason: self.reason, ..Default::default() };
+        let response = client.resume(request).await?;
+        context.output.data("stored", &json::of("ResumeTaskResponse", &response));
         Ok(Exit::Success)
     }
 }

@@ -74,6 +74,7 @@ enum Command {
     Approve(decide::Approve),
     Answer(decide::Answer),
     Resolve(decide::Resolve),
+    Resume(decide::Resume),
     Init(init::Args),
     Config(config::Args),
     Completions(completions::Args),
@@ -146,6 +147,7 @@ impl Command {
             Self::Approve(args) => args.server.flags(),
             Self::Answer(args) => args.server.flags(),
             Self::Resolve(args) => args.server.flags(),
+            Self::Resume(args) => args.server.flags(),
             Self::Ping(args) => args.server.flags(),
             Self::Init(_) | Self::Config(_) | Self::Completions(_) => Vec::new(),
         }
@@ -167,6 +169,7 @@ impl Command {
             Self::Approve(args) => args.run(context).await,
             Self::Answer(args) => args.run(context).await,
             Self::Resolve(args) => args.run(context).await,
+            Self::Resume(args) => args.run(context).await,
             Self::Ping(args) => args.run(context).await,
             Self::Example(args) => args.run(context).await,
             Self::Init(args) => args.run(context.output),

@@ -1,10 +1,18 @@
 //! Runs that are cut short on purpose: Ctrl-C, a changed plan, a folder that is in use.
 
+use std::path::Path;
+use std::time::Duration;
+
 use holdfast_testkit::{ChildGuard, Sign};
 
 use crate::binary::{GUARD, output, stderr};
 use crate::plans;
-use crate::scene::Scene;
+use crate::scene::{Scene, let_pass};
+
+/// A chain whose third call never ends.
+fn hangs_at_third(ledger: &Path) -> String {
+    plans::chain(ledger, 40).replace("trip-worker,", "trip-worker, --fail, \"chain_step:3=hang\",")
+}
 
 /// Starts a run, and waits until so many of its calls have ended.
 fn under_way(scene: &Scene, calls: usize) -> ChildGuard {
@@ -35,6 +43,18 @@ fn a_run_that_is_interrupted_goes_on_with_the_same_command() {
     assert!(stderr(&ended).contains("resuming task_"), "{}", stderr(&ended));
     assert_eq!(scene.effects().len(), 40);
     scene.assert_each_effect_once();
+}
+
+#[test]
+fn a_second_interrupt_waits_for_nothing() {
+    let scene = Scene::new(hangs_at_third);
+    let mut run = under_way(&scene, 2);
+    run.send(Sign::Interrupt).unwrap();
+    let_pass(Duration::from_millis(200));
+    assert_eq!(run.try_wait().unwrap(), None, "the call under way is given its time");
+    run.send(Sign::Interrupt).unwrap();
+    assert_eq!(run.wait(Duration::from_secs(5)).unwrap().code(), Some(130));
+    scene.assert_nothing_runs();
 }
 
 #[test]
@@ -77,9 +97,7 @@ fn new_cancels_what_is_unfinished_and_begins_anew() {
 
 #[test]
 fn a_folder_that_is_in_use_is_refused_with_the_owner() {
-    let scene = Scene::new(|ledger| {
-        plans::chain(ledger, 40).replace("trip-worker,", "trip-worker, --fail, \"chain_step:3=hang\",")
-    });
+    let scene = Scene::new(hangs_at_third);
     let run = under_way(&scene, 2);
     let dev =
         output(scene.holdfast().args(["dev", "--listen", "127.0.0.1:0"]).arg("--data-dir").arg(scene.data()));

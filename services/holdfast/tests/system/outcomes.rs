@@ -44,20 +44,24 @@ fn an_outcome_that_nobody_knows_is_asked_about_and_a_person_settles_it() {
         plans::chain(ledger, 1)
             .replace("trip-worker,", "trip-worker, --fail, \"send_mail:1=die-after\",")
             .replace("tool: chain_step", "tool: send_mail")
-            .replace("args: { index: 0, bytes: 100, echo: \"0\" }", "args: { to: ada@example.com, subject: hello }")
+            .replace(
+                "args: { index: 0, bytes: 100, echo: \"0\" }",
+                "args: { to: ada@example.com, subject: hello }",
+            )
             .replace("output: ${steps.s0.result.index}\n", "")
     };
     let scene = Scene::new(mail);
     let waits = output(scene.run().arg("--no-wait"));
     assert_eq!(waits.status.code(), Some(8), "{}", stderr(&waits));
-    assert!(stderr(&waits).contains("outcome unknown"), "{}", stderr(&waits));
+    assert!(stderr(&waits).contains("whether it happened"), "{}", stderr(&waits));
 
     let dev = scene.dev();
     let ask = |args: &[&str]| output(scene.holdfast().args(args).args(["--server", &dev.server(), "--json"]));
     let task = lines(&ask(&["list"]))[0]["task_id"].as_str().unwrap().to_owned();
     let got = &lines(&ask(&["get", &task]))[0];
     assert_eq!(got["pending"][0]["call"], "s0", "{got}");
-    let resolved = ask(&["resolve", &task, "s0", "--happened", "{\"id\": 7}", "--reason", "it is in the outbox"]);
+    let resolved =
+        ask(&["resolve", &task, "s0", "--happened", "{\"id\": 7}", "--reason", "it is in the outbox"]);
     assert_eq!(resolved.status.code(), Some(0), "{}", stderr(&resolved));
     let watched = ask(&["watch", &task]);
     assert_eq!(watched.status.code(), Some(0), "{}{}", stdout(&watched), stderr(&watched));

@@ -10,7 +10,7 @@ use holdfast_ports::{ExecuteStream, LiveWorker};
 use holdfast_telemetry::{TraceParent, propagation};
 use holdfast_types::worker::{CallOutcome, CallRef, ExecuteEvent, Success};
 use holdfast_types::{CallId, Class, Effect, Failure, Reason, Source, WorkerId, worker};
-
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use super::{Claim, Done, Driver};
@@ -26,6 +26,8 @@ const ABORT_WITHIN: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Running {
     worker: LiveWorker,
+    /// Cancelled as soon as the worker has the attempt, or never will: a cancel that comes before it finds nothing.
+    reached: CancellationToken,
 }
 
 /// What an attempt needs.
@@ -38,6 +40,9 @@ struct Attempt {
     worker: LiveWorker,
     execute: Execute,
     sending: Sending,
+    /// Before it is sent.
+    pause: Duration,
+    reached: CancellationToken,
 }
 
 /// Whether an attempt begins.
@@ -51,7 +56,10 @@ enum Sending {
 
 /// How the worker's side of an attempt ended.
 enum End {
+    /// The worker said so.
     Finished(CallOutcome),
+    /// This request began nothing.
+    Refused(Failure),
     /// The connection was lost, or nobody knows; the work may go on.
     Lost(Failure),
 }
@@ -64,20 +72,27 @@ impl Driver {
             Some(place) => Some(place.worker.clone()),
             None => shared.deps.directory.view().worker(execute.worker).cloned(),
         };
+        // Only what was prepared just now has a place.
+        let sending = if place.is_some() { Sending::New } else { Sending::Attach };
         let Some(worker) = worker else {
-            let call = execute.call.clone();
-            let gone = not_sent(Reason::ConnectFailed, "the worker went away before the call was sent");
-            let input =
-                Input::AttemptEnded { call: call.clone(), attempt: execute.attempt, outcome: Err(gone) };
+            let Execute { call, attempt, .. } = execute;
+            let failure = lost(Reason::ConnectFailed, "the worker went away before it was attached to");
+            let input = Input::AttemptLost { call: call.clone(), attempt, failure };
             self.ready.push_back(Done::Attempt(call, input));
             return;
+        };
+        let pause = match sending {
+            Sending::New => Duration::ZERO,
+            Sending::Attach => self.reattaches.next(&execute.call, execute.attempt),
         };
         if execute.attempt == 1 {
             let dependency =
                 self.manifests.get(&execute.tool).map_or(execute.tool.as_str(), |m| m.dependency());
             shared.budgets.first_attempt(dependency);
         }
-        self.running.insert(execute.call.clone(), Running { worker: worker.clone() });
+        let reached = CancellationToken::new();
+        let running = Running { worker: worker.clone(), reached: reached.clone() };
+        self.running.insert(execute.call.clone(), running);
         let attempt = Attempt {
             shared,
             lease: Arc::clone(&self.lease),
@@ -86,8 +101,9 @@ impl Driver {
             namespace: self.task.spec().namespace.clone(),
             worker,
             execute,
-            // Only what was prepared just now has a place.
-            sending: if place.is_some() { Sending::New } else { Sending::Attach },
+            sending,
+            pause,
+            reached,
         };
         let span = self.spans.attempt(&attempt.execute.call, attempt.execute.attempt).map(client_span);
         self.work.push(Box::pin(async move {
@@ -102,11 +118,16 @@ impl Driver {
 
     /// Aborts a call's work; the attempt's end tells what became of it.
     pub(super) fn cancel(&mut self, call: CallId, worker: WorkerId) {
-        let running = self.running.get(&call).map(|running| running.worker.clone());
-        let live = running.or_else(|| self.shared.deps.directory.view().worker(worker).cloned());
+        let running = self.running.get(&call);
+        let reached = running.map(|running| running.reached.clone());
+        let live = running.map(|running| running.worker.clone());
+        let live = live.or_else(|| self.shared.deps.directory.view().worker(worker).cloned());
         let Some(live) = live else { return };
         let (task, epoch) = (self.claim.task, self.claim.epoch);
         self.work.push(Box::pin(async move {
+            if let Some(reached) = reached {
+                reached.cancelled().await;
+            }
             let call = CallRef { task, call };
             if let Err(failure) =
                 live.tools.cancel(worker, call.clone(), epoch, "called off by its task").await
@@ -138,6 +159,8 @@ impl Driver {
 
 impl Attempt {
     async fn run(self) -> Done {
+        let _reached = self.reached.clone().drop_guard();
+        tokio::time::sleep(self.pause).await;
         let end = self.follow().await;
         let (call, attempt) = (self.execute.call, self.execute.attempt);
         let input = match end {
@@ -151,6 +174,14 @@ impl Attempt {
                 };
                 Input::AttemptEnded { call: call.clone(), attempt, outcome }
             }
+            End::Refused(failure) => match self.sending {
+                Sending::New => Input::AttemptEnded { call: call.clone(), attempt, outcome: Err(failure) },
+                // That nothing was begun by attaching says nothing about what was begun before.
+                Sending::Attach => {
+                    let failure = lost(failure.reason, &failure.message);
+                    Input::AttemptLost { call: call.clone(), attempt, failure }
+                }
+            },
             End::Lost(failure) => Input::AttemptLost { call: call.clone(), attempt, failure },
         };
         Done::Attempt(call, input)
@@ -167,7 +198,7 @@ impl Attempt {
             Err(_) => {
                 self.give_up().await;
                 let message = "the worker did not end the attempt within its time";
-                End::Lost(lost(Class::Transient, Reason::AttemptTimeout, message))
+                End::Lost(lost(Reason::AttemptTimeout, message))
             }
         }
     }
@@ -175,16 +206,19 @@ impl Attempt {
     async fn converse(&self) -> End {
         let request = match self.request().await {
             Ok(request) => request,
-            Err(failure) => return End::Finished(Err(failure)),
+            Err(failure) => return End::Refused(failure),
         };
         self.let_go_of_earlier().await;
         match self.worker.tools.execute(request).await {
-            Ok(stream) => read(stream).await,
+            Ok(stream) => {
+                self.reached.cancel();
+                read(stream).await
+            }
             Err(failure) if failure.effect == Effect::NotExecuted => {
                 if failure.reason == Reason::ConnectFailed {
                     self.report_dial().await;
                 }
-                End::Finished(Err(failure))
+                End::Refused(failure)
             }
             Err(failure) => End::Lost(failure),
         }
@@ -223,6 +257,7 @@ impl Attempt {
             args,
             key: execute.key.clone(),
             token: self.claim.epoch,
+            side_effect: Some(execute.side_effect),
         })
     }
 
@@ -254,18 +289,15 @@ async fn read(mut stream: ExecuteStream) -> End {
         match event {
             Ok(ExecuteEvent::Heartbeat(progress)) => tracing::trace!(?progress, "call runs"),
             Ok(ExecuteEvent::Finished(outcome)) => return End::Finished(outcome),
-            Err(failure) if failure.effect == Effect::NotExecuted => return End::Finished(Err(failure)),
+            Err(failure) if failure.effect == Effect::NotExecuted => return End::Refused(failure),
             Err(failure) => return End::Lost(failure),
         }
     }
     let message = "the worker's stream ended without an outcome";
-    End::Lost(lost(Class::Transient, Reason::ConnectionLost, message))
+    End::Lost(lost(Reason::ConnectionLost, message))
 }
 
-fn lost(class: Class, reason: Reason, message: &str) -> Failure {
-    Failure::new(class, Effect::Unknown, reason, message).from_source(Source::Platform)
-}
-
-fn not_sent(reason: Reason, message: &str) -> Failure {
-    Failure::new(Class::Transient, Effect::NotExecuted, reason, message).from_source(Source::Platform)
+/// Of an attempt that may have begun, and whose end nobody has heard.
+fn lost(reason: Reason, message: &str) -> Failure {
+    Failure::new(Class::Transient, Effect::Unknown, reason, message).from_source(Source::Platform)
 }

@@ -37,6 +37,11 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Says whether the store was only away for a while: no fault of the task.
+    pub(crate) const fn is_transient(&self) -> bool {
+        matches!(self, Self::Append(error) | Self::Load(error) if error.is_transient())
+    }
+
     /// Says whether only a newer binary can read the task.
     pub(crate) const fn is_newer(&self) -> bool {
         matches!(

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use futures::stream::FuturesUnordered;
 use holdfast_engine::event::{LifeStarted, Quarantined, Resume};
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::evaluate::{Evaluation, Known};
+use super::reattach::Reattaches;
 use super::snapshot::{self, Read};
 use super::spans::Spans;
 use super::writer::Writer;
@@ -36,11 +38,14 @@ pub(crate) struct Control {
     pub(crate) stale: CancellationToken,
     /// Something may stand in the inbox.
     pub(crate) inbox: Notify,
+    /// The driver has recorded an outcome.
+    pub(crate) progressed: AtomicBool,
 }
 
 impl Control {
     pub(crate) fn new(shutdown: Shutdown) -> Self {
-        Self { shutdown, stale: CancellationToken::new(), inbox: Notify::new() }
+        let (stale, inbox) = (CancellationToken::new(), Notify::new());
+        Self { shutdown, stale, inbox, progressed: AtomicBool::new(false) }
     }
 }
 
@@ -92,6 +97,7 @@ pub(crate) async fn begin(
         work: FuturesUnordered::new(),
         ready: VecDeque::new(),
         running: HashMap::new(),
+        reattaches: Reattaches::default(),
         evaluating: 0,
         taken: HashSet::new(),
         reading_inbox: Reading::No,

@@ -18,6 +18,7 @@ mod observe;
 mod perform;
 mod prepare;
 mod probe;
+mod reattach;
 mod refusal;
 mod snapshot;
 mod spans;
@@ -25,13 +26,14 @@ mod writer;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{FuturesUnordered, StreamExt};
 use holdfast_engine::{Action, Env, Input, SnapshotMeter, Step, Task};
 use holdfast_runtime::Stage;
-use holdfast_types::journal::{Appended, Hold};
+use holdfast_types::journal::{Appended, Hold, Progress};
 use holdfast_types::{CallId, MessageId, OwnerId, StepId, TaskId, ToolManifest, ToolName};
 use tokio::time::Instant;
 
@@ -45,6 +47,7 @@ use done::Done;
 pub(crate) use ended::{Ended, Error};
 use evaluate::{Evaluation, Known};
 pub(crate) use life::{Control, Life, all_events, begin, quarantine};
+use reattach::Reattaches;
 use spans::Spans;
 use writer::Writer;
 
@@ -79,9 +82,12 @@ struct Driver {
     ready: VecDeque<Done>,
     /// Attempts under way, by call.
     running: HashMap<CallId, Running>,
+    /// How often they were attached to.
+    reattaches: Reattaches,
     /// Evaluations under way: an append waits a moment for them.
     evaluating: usize,
-    /// Messages that the engine has taken in and that are not yet deleted.
+    /// Messages that the engine has taken in. It stays whole: a read that began before a message was deleted may end
+    /// after it.
     taken: HashSet<MessageId>,
     reading_inbox: Reading,
     next_read: Instant,
@@ -217,6 +223,9 @@ impl Driver {
             Done::Placed(prepared, place) => self.feed(Input::Prepared(prepared), Some(place)),
             Done::Attempt(call, input) => {
                 self.running.remove(&call);
+                if matches!(input, Input::AttemptEnded { .. }) {
+                    self.reattaches.forget(&call);
+                }
                 self.feed(input, None)
             }
             Done::Inbox(messages) => self.inbox_read(messages),
@@ -266,8 +275,8 @@ impl Driver {
                 if let Some(since) = self.recovering.take() {
                     self.shared.deps.metrics.recovery_duration(since.elapsed());
                 }
-                for id in &answer.append.handled {
-                    self.taken.remove(id);
+                if answer.append.progress == Progress::Outcome {
+                    self.control.progressed.store(true, Ordering::Release);
                 }
                 let gave_back = answer.append.hold == Hold::GiveBack;
                 self.snapshot_if_due(&answer.append, *last_seq);

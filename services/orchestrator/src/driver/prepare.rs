@@ -10,7 +10,6 @@ use holdfast_engine::Input;
 use holdfast_engine::action::{Enter, Prepare, PrepareArgs};
 use holdfast_engine::event::{Proceed, WorkerLifetime};
 use holdfast_engine::input::{EnteredStep, Prepared, PreparedArgs};
-use holdfast_engine::state::StepResult;
 use holdfast_types::plan::{Items, Template};
 use holdfast_types::task::TaskBody;
 use holdfast_types::{CallId, Class, Effect, Failure, Reason, Source, StepId, Timestamp, ToolName};
@@ -152,11 +151,7 @@ impl Driver {
 
     /// The item of a call, in a fan-out.
     fn item(&self, call: &CallId) -> Option<Value> {
-        let index = usize::try_from(call.index?).ok()?;
-        match self.task.step_view(&call.step)?.result {
-            StepResult::Items(mut items) if index < items.len() => Some(items.swap_remove(index).item),
-            _ => None,
-        }
+        self.task.item(&call.step, call.index?).cloned()
     }
 
     /// Runs an evaluation; most end at once, without a hop.

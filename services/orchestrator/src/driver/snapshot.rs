@@ -54,7 +54,9 @@ impl Driver {
     /// Counts what an append made durable, and stores a snapshot where one is due and the state holds nothing that is
     /// not durable. Losing it costs reading more events.
     pub(super) fn snapshot_if_due(&mut self, append: &Append, last_seq: u64) {
-        self.snapshot_due |= append.events.iter().fold(false, |due, e| self.meter.event(e.body.len()) || due);
+        for event in &append.events {
+            self.snapshot_due |= self.meter.event(event.body.len());
+        }
         if !self.snapshot_due || self.writer.is_busy() || !self.writer.pending.is_empty() {
             return;
         }

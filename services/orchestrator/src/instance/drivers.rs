@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use holdfast_runtime::{Shutdown, Stage};
 use tokio::sync::mpsc;
@@ -70,6 +71,9 @@ impl Instance {
 
     fn ended(&self, claim: Claim, ended: Result<Ended, JoinError>, releases: &mut JoinSet<()>) {
         let task_id = claim.task;
+        if self.has_progressed(claim) {
+            self.state().failures.remove(&task_id);
+        }
         self.forget(claim);
         match ended {
             Ok(Ended::GaveBack) => {
@@ -77,6 +81,10 @@ impl Instance {
             }
             Ok(Ended::Lost) => {}
             Ok(Ended::Reload) => self.release_in(claim, 0, releases),
+            Ok(Ended::Failed(error)) if error.is_transient() => {
+                tracing::warn!(%task_id, error = &error as &dyn std::error::Error, "store is away; trying again");
+                self.release_in(claim, 1, releases);
+            }
             Ok(Ended::Failed(error)) => {
                 tracing::error!(%task_id, error = &error as &dyn std::error::Error, "driver can't go on");
                 if error.is_newer() {
@@ -90,6 +98,13 @@ impl Instance {
                 self.release_in(claim, self.failed(claim), releases);
             }
         }
+    }
+
+    /// Says whether the driver of a claim has recorded an outcome.
+    fn has_progressed(&self, claim: Claim) -> bool {
+        let state = self.state();
+        let driven = state.driven.get(&claim.task).filter(|driven| driven.claim.owner == claim.owner);
+        driven.is_some_and(|driven| driven.control.progressed.load(Ordering::Acquire))
     }
 
     fn failed(&self, claim: Claim) -> u32 {

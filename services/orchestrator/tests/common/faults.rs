@@ -1,11 +1,12 @@
 //! Ports that lose answers: what was asked for has happened, and nobody hears of it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use holdfast_ports::{Error, Journal, Leases, Renewal, Renewed, Result, Session};
+use holdfast_ports::{Error, Inbox, Journal, Leases, Renewal, Renewed, Result, Session};
+use holdfast_types::inbox::InboxMessage;
 use holdfast_types::journal::{Append, Appended, Claimed, Created, EventRow, Loaded, NewTask, Snapshot};
 use holdfast_types::{InstanceId, OwnerId, TaskId, Timestamp};
 
@@ -17,10 +18,20 @@ fn take(left: &AtomicU32) -> bool {
     left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)).is_ok()
 }
 
-/// A journal whose next answers to appends are lost.
+/// A journal whose next answers to appends, or to loads, are lost, and of which a test hears what it has written.
 pub struct LossyJournal {
     pub inner: Arc<dyn Journal>,
     pub lose: AtomicU32,
+    pub lose_loads: AtomicU32,
+    /// Told the kinds of events that are durable, before whoever appended them is.
+    pub written: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+impl LossyJournal {
+    pub fn new(inner: Arc<dyn Journal>) -> Self {
+        let (lose, lose_loads) = (AtomicU32::new(0), AtomicU32::new(0));
+        Self { inner, lose, lose_loads, written: Box::new(|_| {}) }
+    }
 }
 
 #[async_trait]
@@ -30,12 +41,14 @@ impl Journal for LossyJournal {
     }
 
     async fn append(&self, append: Append) -> Result<Appended> {
+        let kinds: Vec<String> = append.events.iter().map(|event| event.kind.clone()).collect();
         let answer = self.inner.append(append).await?;
+        kinds.iter().for_each(|kind| (self.written)(kind));
         if take(&self.lose) { Err(lost()) } else { Ok(answer) }
     }
 
     async fn load(&self, task: TaskId) -> Result<Loaded> {
-        self.inner.load(task).await
+        if take(&self.lose_loads) { Err(lost()) } else { self.inner.load(task).await }
     }
 
     async fn events(&self, task: TaskId, after: u64, limit: u32) -> Result<Vec<EventRow>> {
@@ -93,5 +106,33 @@ impl Leases for LossyLeases {
 
     async fn next_wake(&self) -> Result<Option<Timestamp>> {
         self.inner.next_wake().await
+    }
+}
+
+/// An inbox whose reads are always late: they also bring what was handled long ago.
+pub struct StaleInbox {
+    pub inner: Arc<dyn Inbox>,
+    pub seen: Mutex<Vec<InboxMessage>>,
+}
+
+#[async_trait]
+impl Inbox for StaleInbox {
+    async fn put(&self, message: InboxMessage) -> Result<()> {
+        self.inner.put(message).await
+    }
+
+    async fn read(&self, task: TaskId) -> Result<Vec<InboxMessage>> {
+        let current = self.inner.read(task).await?;
+        let mut seen = self.seen.lock().unwrap();
+        for message in current {
+            if seen.iter().all(|one| one.id != message.id) {
+                seen.push(message);
+            }
+        }
+        Ok(seen.clone())
+    }
+
+    async fn wakeups(&self) -> Result<BoxStream<'static, TaskId>> {
+        self.inner.wakeups().await
     }
 }

@@ -71,6 +71,16 @@ pub struct Fixed {
     view: tokio::sync::watch::Sender<Arc<DirectoryView>>,
 }
 
+impl Fixed {
+    /// Makes another version of it.
+    pub fn change(&self, change: impl FnOnce(&mut Vec<LiveWorker>)) {
+        let mut view = DirectoryView::clone(&self.view());
+        view.version += 1;
+        change(&mut view.workers);
+        self.view.send_replace(Arc::new(view));
+    }
+}
+
 #[async_trait]
 impl Directory for Fixed {
     fn view(&self) -> Arc<DirectoryView> {
@@ -94,7 +104,7 @@ pub struct Platform {
     pub journal: Arc<Counting>,
     pub worker: Arc<Worker>,
     pub worker_id: WorkerId,
-    directory: Arc<Fixed>,
+    pub directory: Arc<Fixed>,
     _folder: tempfile::TempDir,
 }
 
@@ -196,10 +206,7 @@ impl Platform {
 
     /// What the worker says of itself and its place, changed by a test: another version of the directory.
     pub fn change_workers(&self, change: impl FnOnce(&mut Vec<LiveWorker>)) {
-        let mut view = DirectoryView::clone(&self.directory.view());
-        view.version += 1;
-        change(&mut view.workers);
-        self.directory.view.send_replace(Arc::new(view));
+        self.directory.change(change);
     }
 
     /// Ends all sessions, as the next owner of the data folder does.

@@ -58,12 +58,16 @@ struct State {
     cancels: Vec<CallRef>,
     /// It answers nothing any more.
     gone: bool,
+    /// How many requests for a call that it has already can't reach it.
+    unreachable: u32,
 }
 
 /// The worker.
 #[derive(Debug, Default)]
 pub struct Worker {
     state: Mutex<State>,
+    /// Whether requests are under way for as long as the test wants.
+    slow: watch::Sender<bool>,
 }
 
 impl Worker {
@@ -87,6 +91,16 @@ impl Worker {
 
     pub fn acks(&self) -> usize {
         self.state.lock().unwrap().acks.len()
+    }
+
+    /// Lets that many attaches fail as if nobody listened.
+    pub fn refuse_attaches(&self, times: u32) {
+        self.state.lock().unwrap().unreachable = times;
+    }
+
+    /// Keeps the calls that are sent from now on on their way, or lets them arrive.
+    pub fn delay_calls(&self, slow: bool) {
+        self.slow.send_replace(slow);
     }
 
     /// Lets a held call go, with this result.
@@ -117,6 +131,10 @@ fn follow(outcome: watch::Receiver<Option<CallOutcome>>) -> ExecuteStream {
     .boxed()
 }
 
+fn refused_dial() -> Failure {
+    Failure::new(Class::Transient, Effect::NotExecuted, Reason::ConnectFailed, "nobody listens")
+}
+
 fn lost() -> Failure {
     Failure::new(Class::Transient, Effect::Unknown, Reason::ConnectionLost, "the connection was lost")
 }
@@ -124,7 +142,12 @@ fn lost() -> Failure {
 #[async_trait]
 impl Tools for Worker {
     async fn execute(&self, execute: Execute) -> Result<ExecuteStream, Failure> {
+        let _ = self.slow.subscribe().wait_for(|slow| !*slow).await;
         let mut state = self.state.lock().unwrap();
+        if state.unreachable > 0 && state.calls.contains_key(&execute.call) {
+            state.unreachable -= 1;
+            return Err(refused_dial());
+        }
         let shown = state.shown.entry(execute.call.clone()).or_default();
         if execute.epoch < *shown {
             return Err(stale());

@@ -42,12 +42,16 @@ pub(crate) async fn keep(registrar: &dyn Registrar, info: &WorkerInfo, entropy: 
             Err(failure) => Lost::Failed(failure),
         };
         match lost {
-            Lost::Forgotten => tracing::info!(worker_id = %info.id, "the directory is gone, or forgot this worker"),
+            Lost::Forgotten => {
+                tracing::info!(worker_id = %info.id, "the directory is gone, or forgot this worker")
+            }
             Lost::Failed(failure) if told.as_ref() != Some(&failure) => {
                 tracing::warn!(worker_id = %info.id, %failure, "registration failed, trying again");
                 told = Some(failure);
             }
-            Lost::Failed(failure) => tracing::debug!(worker_id = %info.id, %failure, "registration failed again"),
+            Lost::Failed(failure) => {
+                tracing::debug!(worker_id = %info.id, %failure, "registration failed again")
+            }
         }
         sleep(pause(out_since.elapsed(), entropy)).await;
     }
@@ -130,8 +134,12 @@ mod tests {
 
         /// Keeps a worker registered for a time, and returns when it asked, in milliseconds from now.
         async fn serve(&self, span: Duration) -> Vec<u128> {
-            let info =
-                WorkerInfo { id: WorkerId::new(1, [1; 10]), address: "a:1".into(), slots: 1, tools: Vec::new() };
+            let info = WorkerInfo {
+                id: WorkerId::new(1, [1; 10]),
+                address: "a:1".into(),
+                slots: 1,
+                tools: Vec::new(),
+            };
             let began = Instant::now();
             let _ = timeout(span, keep(self, &info, &Latest)).await;
             self.asked.lock().unwrap().iter().map(|at| (*at - began).as_millis()).collect()

@@ -170,6 +170,7 @@ impl Rig {
             args: Payload::Json(args),
             key: Key::try_new(format!("default/{tool}/task/{call}")).unwrap(),
             token: 1,
+            side_effect: None,
         }
     }
 
