@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use holdfast_runtime::Config;
 use holdfast_runtime::config::{FileChoice, Flag, Inputs};
@@ -29,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) join: Join,
     /// The orchestrator.
     pub(crate) orchestrator: holdfast_orchestrator::Config,
+    /// How long what is finished is kept.
+    pub(crate) retention: Retention,
     /// The worker.
     pub(crate) worker: holdfast_worker::Config,
     /// Logs, traces and metrics.
@@ -43,9 +46,29 @@ impl Default for Settings {
             listen: Listen::default(),
             join: Join::default(),
             orchestrator: holdfast_orchestrator::Config::default(),
+            retention: Retention::default(),
             worker: holdfast_worker::Config::default(),
             telemetry: holdfast_telemetry::Config::default(),
         }
+    }
+}
+
+/// How long what is finished is kept (DESIGN section 13).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Retention {
+    /// Tasks, from their end.
+    #[serde(with = "holdfast_runtime::config::human_duration")]
+    pub(crate) tasks: Duration,
+    /// Keys, from the end of their operation; those of a task at least as long as it.
+    #[serde(with = "holdfast_runtime::config::human_duration")]
+    pub(crate) keys: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 3_600);
+        Self { tasks: DAY * 30, keys: DAY * 7 }
     }
 }
 

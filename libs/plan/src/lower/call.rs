@@ -57,7 +57,13 @@ impl Lowering<'_, '_> {
                 args: self.args(&format!("{pointer}/args"), doc.args.as_ref()),
             }),
             (None, Some(age), None) => {
-                let max_age = self.duration(&format!("{pointer}/last_good"), Some(age))?;
+                let at = format!("{pointer}/last_good");
+                let max_age = self.duration(&at, Some(age))?;
+                // Refused here, so that nobody relies on a fallback that would always fail.
+                self.site.report(
+                    &at,
+                    "'last_good' is not served by this version: name a 'tool' or give a 'value'",
+                );
                 Some(Fallback::LastGood { max_age })
             }
             (None, None, Some(value)) => {

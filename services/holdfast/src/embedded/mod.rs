@@ -3,6 +3,7 @@
 mod addresses;
 mod folder;
 pub(crate) mod hosted;
+mod retention;
 mod roles;
 
 use std::sync::Arc;
@@ -55,7 +56,7 @@ impl Platform {
     ) -> Result<Self> {
         let process = Process::system();
         let folder = folder::take(&settings.data_dir).await?;
-        let store = open(&folder, &process).await?;
+        let store = open(&folder, &process, settings.retention.keys).await?;
         let local = InProcess::default();
         let hosted = Arc::new(Hosted::default());
         let health = compose::build_health(&process, local.clone());
@@ -82,6 +83,12 @@ impl Platform {
         };
         let addresses = roles.serve(listen, &serving, &mut servers).await?;
         let registration = register(&health, &worker, &addresses).await?;
+        let (kept, clock) = (store.clone(), process.clock.clone());
+        let (tasks, ending) = (settings.retention.tasks, serving.clone());
+        servers.spawn(async move {
+            retention::keep(kept, clock, tasks, ending).await;
+            Ok(())
+        });
         let (running, ending) = (shutdown.clone(), serving.clone());
         let orchestrator = tokio::spawn(async move {
             let ended = orchestrator.run(running).await;
@@ -123,9 +130,9 @@ impl Platform {
     }
 }
 
-async fn open(folder: &DataFolder, process: &Process) -> Result<SqliteStore> {
+async fn open(folder: &DataFolder, process: &Process, keys: Duration) -> Result<SqliteStore> {
     let clock = process.clock.clone();
-    let config = SqliteConfig::new(folder.database());
+    let config = SqliteConfig { key_retention: keys, ..SqliteConfig::new(folder.database()) };
     let store = SqliteStore::open(config, Arc::new(move || clock.now()))
         .await
         .map_err(|error| Error::platform("the store can't be opened")(error.into()))?;

@@ -1,0 +1,123 @@
+//! Retention: what is finished and old is removed, now and then, in small batches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_ports::{Blobs, Keys, Tasks};
+use holdfast_runtime::{Clock, Shutdown};
+use holdfast_store::SqliteStore;
+use holdfast_types::Timestamp;
+
+/// How long a platform runs before it cleans up for the first time: a short `run` has no business with it.
+const FIRST: Duration = Duration::from_secs(60);
+
+/// How often it cleans up after that.
+const EVERY: Duration = Duration::from_secs(3_600);
+
+/// How many rows of a kind go in one transaction: a batch holds the writer for a few milliseconds.
+const BATCH: u32 = 100;
+
+/// Removes finished tasks older than `tasks`, keys whose retention has passed, and blobs that nobody refers to, until
+/// the process ends.
+pub(crate) async fn keep(store: SqliteStore, clock: Arc<dyn Clock>, tasks: Duration, shutdown: Shutdown) {
+    let mut wait = FIRST;
+    loop {
+        tokio::select! {
+            () = shutdown.draining() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+        wait = EVERY;
+        match sweep(&store, before(clock.now(), tasks)).await {
+            Ok(removed) => tracing::debug!(removed, "retention"),
+            Err(error) => tracing::warn!(%error, "retention is put off"),
+        }
+    }
+}
+
+fn before(now: Timestamp, tasks: Duration) -> Timestamp {
+    let micros = i64::try_from(tasks.as_micros()).unwrap_or(i64::MAX);
+    Timestamp::from_micros(now.micros().saturating_sub(micros))
+}
+
+/// Removes what may go, batch by batch; between two of them whoever waits for the writer has its turn.
+async fn sweep(store: &SqliteStore, before: Timestamp) -> holdfast_ports::Result<u64> {
+    let mut removed = 0;
+    loop {
+        let tasks = Tasks::prune(store, before, BATCH).await?;
+        let keys = Keys::prune(store, BATCH).await?;
+        let blobs = Blobs::collect(store, BATCH).await?;
+        let batch = u64::from(tasks) + u64::from(keys) + u64::from(blobs);
+        if batch == 0 {
+            return Ok(removed);
+        }
+        removed += batch;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use holdfast_ports::Journal;
+    use holdfast_store::SqliteConfig;
+    use holdfast_types::journal::{Append, Hold, NewTask, Progress, RowUpdate};
+    use holdfast_types::{AppendId, InstanceId, Namespace, OwnerId, TaskId, TaskOutcome, TaskStatus};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_000_000_000_000_000);
+
+    async fn finished(store: &SqliteStore, number: u8) -> TaskId {
+        let id = TaskId::new(u64::from(number), [number; 10]);
+        let claimant = holdfast_types::journal::Claimant {
+            instance: InstanceId::new(1, [1; 10]),
+            owner: OwnerId::new(1, [number; 10]),
+        };
+        let task = NewTask {
+            id,
+            namespace: Namespace::default(),
+            name: "old".to_owned(),
+            labels: Default::default(),
+            digest: "d".repeat(64),
+            events: Vec::new(),
+            submitted_at: NOW,
+            claimant: Some(claimant),
+            queue_limit: 10,
+        };
+        store.create(task).await.unwrap();
+        let row = RowUpdate {
+            status: TaskStatus::Finished,
+            outcome: Some(TaskOutcome::Succeeded),
+            waits_for: None,
+            wake_at: None,
+        };
+        let append = Append {
+            id: AppendId::new(1, [number; 10]),
+            task: id,
+            epoch: 1,
+            owner: claimant.owner,
+            expected_seq: 0,
+            events: Vec::new(),
+            keys: Vec::new(),
+            handled: Vec::new(),
+            row,
+            progress: Progress::Outcome,
+            hold: Hold::GiveBack,
+        };
+        store.append(append).await.unwrap();
+        id
+    }
+
+    #[tokio::test]
+    async fn what_is_old_goes_and_what_is_not_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = SqliteConfig::new(folder.path().join("store.db"));
+        let store = SqliteStore::open(config, Arc::new(|| NOW)).await.unwrap();
+        holdfast_ports::Leases::open(&store, InstanceId::new(1, [1; 10])).await.unwrap();
+        let id = finished(&store, 7).await;
+        assert_eq!(sweep(&store, before(NOW, Duration::from_secs(1))).await.unwrap(), 0);
+        assert!(Tasks::get(&store, id).await.is_ok());
+        assert_eq!(sweep(&store, NOW.after(Duration::from_secs(1))).await.unwrap(), 1);
+        assert!(Tasks::get(&store, id).await.is_err());
+        store.close().await;
+    }
+}
