@@ -41,6 +41,9 @@ const TABLES: &str = "
 /// How long a statement waits for another process that has the file open.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// How long to wait before a file that another holds is opened again.
+const TRY_AGAIN: Duration = Duration::from_millis(10);
+
 /// How many can read at once beside the one writer.
 const READERS: u32 = 2;
 
@@ -73,6 +76,34 @@ pub struct Ledger {
     readers: SqlitePool,
 }
 
+/// Opens the writing connection, and makes the tables.
+///
+/// A new file is changed to WAL by one process alone, and SQLite's busy timeout does not cover that: whoever meets
+/// another at it tries again.
+async fn writer(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let until = tokio::time::Instant::now() + BUSY;
+    loop {
+        let opened = async {
+            let writer = pool(1).connect_with(options.clone()).await?;
+            sqlx::raw_sql(TABLES).execute(&writer).await?;
+            Ok(writer)
+        };
+        match opened.await {
+            Err(error) if is_busy(&error) && tokio::time::Instant::now() < until => {
+                tokio::time::sleep(TRY_AGAIN).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Says whether another holds the file: SQLITE_BUSY, whatever its extension.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code =
+        error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == 5)
+}
+
 impl Ledger {
     /// Opens the file; makes it, and the folders above it, where there is none.
     ///
@@ -91,8 +122,7 @@ impl Ledger {
             // A killed process loses nothing; a machine that loses power is not what this example shows.
             .synchronous(SqliteSynchronous::Normal)
             .disable_statement_logging();
-        let writer = pool(1).connect_with(options.clone()).await.map_err(refuse)?;
-        sqlx::raw_sql(TABLES).execute(&writer).await.map_err(refuse)?;
+        let writer = writer(&options).await.map_err(refuse)?;
         let readers = pool(READERS).connect_lazy_with(options.create_if_missing(false));
         Ok(Self { writer, readers })
     }
