@@ -110,9 +110,12 @@ impl Follower {
                         let set_aside = event.kind == "quarantined" && event.seq > self.told_up_to;
                         self.take(event);
                         if set_aside {
-                            // Nobody drives it until a person says so, however patient the caller is.
+                            // Nobody drives it until a person says so, however patient the caller is; one that
+                            // was let out since goes on.
                             let task = self.client.get(&self.task).await?;
-                            return Ok(Streamed::Done(Followed::Waits(Box::new(task))));
+                            if task.status() == v1::TaskStatus::Quarantined {
+                                return Ok(Streamed::Done(Followed::Waits(Box::new(task))));
+                            }
                         }
                     }
                     Some(Message::Outcome(result)) => {
