@@ -98,7 +98,8 @@ impl Follower {
                 message = stream.message() => message,
                 _ = look.tick(), if self.patience == Patience::Leave => {
                     let task = self.client.get(&self.task).await?;
-                    if waits_for_a_person(&task) {
+                    // Only after the events that say what is asked: the look may be ahead of the stream.
+                    if waits_for_a_person(&task) && self.seen >= task.last_seq {
                         return Ok(Streamed::Done(Followed::Waits(Box::new(task))));
                     }
                     continue;
