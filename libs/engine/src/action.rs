@@ -57,6 +57,8 @@ pub enum Action {
     Ack {
         /// The call.
         call: CallId,
+        /// The last attempt whose outcome is recorded.
+        attempt: u32,
         /// Where it ran.
         worker: WorkerId,
     },

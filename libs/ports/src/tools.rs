@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use holdfast_types::worker::{CallRef, Execute, ExecuteEvent, FenceAnswer, ProbeAnswer};
+use holdfast_types::worker::{CallRef, Execute, ExecuteEvent, FenceAnswer, ProbeAnswer, Recorded};
 use holdfast_types::{Failure, Key, ToolName, WorkerId};
 use serde_json::Value;
 
@@ -26,8 +26,8 @@ pub trait Tools: Send + Sync {
     /// Aborts a call's work.
     async fn cancel(&self, worker: WorkerId, call: CallRef, epoch: u64, reason: &str) -> Result<(), Failure>;
 
-    /// Lets the worker forget a call's result.
-    async fn ack(&self, worker: WorkerId, call: CallRef, epoch: u64) -> Result<(), Failure>;
+    /// Lets the worker forget the results of calls; one that a driver of a higher epoch has taken over is left alone.
+    async fn ack(&self, worker: WorkerId, recorded: Vec<Recorded>) -> Result<(), Failure>;
 
     /// Asks a tool "did key K happen?".
     async fn reconcile(

@@ -13,7 +13,7 @@ use holdfast_ports::Tools;
 use holdfast_rpc::client::{Channel, Config};
 use holdfast_rpc::clients::RemoteTools;
 use holdfast_rpc::status::of_failure;
-use holdfast_types::worker::{ExecuteEvent, FenceAnswer, ProbeAnswer, Success};
+use holdfast_types::worker::{ExecuteEvent, FenceAnswer, ProbeAnswer, Recorded, Success};
 use holdfast_types::{Class, Effect, Failure, Payload, Reason};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -165,7 +165,7 @@ async fn the_other_verbs_arrive() {
     let (tools, call) = (tools(server.address), a_call());
     assert_eq!(tools.fence(call.worker, call.call.clone(), 2).await.unwrap(), FenceAnswer::Running);
     tools.cancel(call.worker, call.call.clone(), 2, "no longer wanted").await.unwrap();
-    tools.ack(call.worker, call.call.clone(), 2).await.unwrap();
+    tools.ack(call.worker, vec![Recorded { call: call.call.clone(), attempt: 1, epoch: 2 }]).await.unwrap();
     tools.check(call.worker).await.unwrap();
     let probe = tools.reconcile(call.worker, &call.tool, &call.key, &serde_json::json!({})).await.unwrap();
     assert_eq!(probe, ProbeAnswer::NotDone);

@@ -21,6 +21,17 @@ impl std::fmt::Display for CallRef {
     }
 }
 
+/// A call whose outcome its driver has recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// The call.
+    pub call: CallRef,
+    /// The last attempt whose outcome is recorded: a later one is none of this ack's business.
+    pub attempt: u32,
+    /// The driver's epoch.
+    pub epoch: u64,
+}
+
 /// One attempt, addressed to one incarnation of a worker.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Execute {

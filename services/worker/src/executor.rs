@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use holdfast_ports::{Blobs, ExecuteStream, Keys, Tools};
 use holdfast_runtime::Clock;
-use holdfast_types::worker::{CallRef, Execute, FenceAnswer, ProbeAnswer};
+use holdfast_types::worker::{CallRef, Execute, FenceAnswer, ProbeAnswer, Recorded};
 use holdfast_types::{Failure, Key, Timestamp, ToolManifest, ToolName, WorkerId};
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -249,9 +249,15 @@ impl Tools for Executor {
         self.cancel_call(worker, &call, epoch, reason).map(drop)
     }
 
-    async fn ack(&self, worker: WorkerId, call: CallRef, epoch: u64) -> Result<(), Failure> {
+    async fn ack(&self, worker: WorkerId, recorded: Vec<Recorded>) -> Result<(), Failure> {
         self.meant(worker)?;
-        Ok(self.table().acknowledge(&call, epoch)?)
+        let mut table = self.table();
+        for Recorded { call, attempt, epoch } in recorded {
+            if let Err(refusal) = table.acknowledge(&call, attempt, epoch) {
+                tracing::debug!(%call, failure = %Failure::from(refusal), "a stale ack is left aside");
+            }
+        }
+        Ok(())
     }
 
     /// Any incarnation answers: the probe asks the tool, not this worker's memory.

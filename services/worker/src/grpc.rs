@@ -3,12 +3,12 @@
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use holdfast_ports::Tools;
-use holdfast_proto::convert::fields::{required, text};
+use holdfast_proto::convert::fields::{each, required, text};
 use holdfast_proto::convert::{self, read_key};
-use holdfast_proto::v1;
 use holdfast_proto::v1::worker_service_server::WorkerService;
+use holdfast_proto::{Invalid, v1};
 use holdfast_rpc::status::{of_failure, of_invalid};
-use holdfast_types::worker::{CallRef, Execute};
+use holdfast_types::worker::{CallRef, Execute, Recorded};
 use holdfast_types::{Failure, Payload, Timestamp, ToolName, WorkerId};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -39,6 +39,9 @@ impl Face {
     }
 }
 
+/// How many calls one `Ack` may name.
+const MOST_RECORDED: usize = 1_000;
+
 type Answer<T> = Result<Response<T>, Status>;
 
 fn refused(failure: Failure) -> Status {
@@ -49,6 +52,13 @@ fn refused(failure: Failure) -> Status {
 fn addressed(worker: &str, call: Option<v1::CallRef>) -> Result<(WorkerId, CallRef), Status> {
     let worker = text("worker_id", worker).map_err(of_invalid)?;
     Ok((worker, required("call", call).map_err(of_invalid)?))
+}
+
+fn recorded(wire: Vec<v1::ack_request::Recorded>) -> Result<Vec<Recorded>, Invalid> {
+    if wire.len() > MOST_RECORDED {
+        return Err(Invalid::new("recorded", wire.len(), format!("at most {MOST_RECORDED} calls")));
+    }
+    each("recorded", wire)
 }
 
 #[tonic::async_trait]
@@ -89,8 +99,9 @@ impl WorkerService for Face {
 
     async fn ack(&self, request: Request<v1::AckRequest>) -> Answer<v1::AckResponse> {
         let wire = request.into_inner();
-        let (worker, call) = addressed(&wire.worker_id, wire.call)?;
-        self.executor().ack(worker, call, wire.epoch).await.map_err(refused)?;
+        let worker = text("worker_id", &wire.worker_id).map_err(of_invalid)?;
+        let recorded = recorded(wire.recorded).map_err(of_invalid)?;
+        self.executor().ack(worker, recorded).await.map_err(refused)?;
         Ok(Response::new(v1::AckResponse {}))
     }
 

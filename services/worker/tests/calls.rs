@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Rig, call_ref, end, failure};
+use common::{Rig, call_ref, end, failure, recorded};
 use futures::StreamExt;
 use holdfast_types::worker::{CallOutcome, Execute, ExecuteEvent, FenceAnswer, ProbeAnswer};
 use holdfast_types::{Class, Effect, Failure, Reason, SideEffect};
@@ -250,10 +250,13 @@ async fn a_later_attempt_begins_only_where_a_repeat_is_harmless() {
         assert_eq!(rig.world.started() - before, starts, "{tool} {how}");
     }
     let before = rig.world.started();
-    rig.tools().ack(rig.worker.id(), call_ref("book_semantic"), 5).await.unwrap();
+    rig.tools().ack(rig.worker.id(), recorded("book_semantic", 1, 5)).await.unwrap();
     failure(rig.run(attempt("book", "semantic", 2)).await);
     assert_eq!(rig.world.started() - before, 1, "a driver that has recorded the outcome decides for itself");
-    rig.tools().ack(rig.worker.id(), call_ref("book_semantic"), 5).await.unwrap();
+    rig.tools().ack(rig.worker.id(), recorded("book_semantic", 1, 5)).await.unwrap();
+    failure(rig.run(attempt("book", "semantic", 2)).await);
+    assert_eq!(rig.world.started() - before, 1, "an ack of the attempt before takes nothing from this one");
+    rig.tools().ack(rig.worker.id(), recorded("book_semantic", 2, 5)).await.unwrap();
     let duplicate = refused(&rig, attempt("book", "semantic", 2)).await;
     assert_eq!(duplicate.effect, Effect::Unknown, "a late duplicate of a recorded attempt proves nothing");
 }
@@ -347,7 +350,7 @@ async fn results_are_kept_until_they_are_acknowledged_or_old() {
     rig.run(read.clone()).await.unwrap();
     rig.run(read.clone()).await.unwrap();
     assert_eq!(rig.world.started(), 2);
-    rig.tools().ack(me, call_ref("b"), 5).await.unwrap();
+    rig.tools().ack(me, recorded("b", 1, 5)).await.unwrap();
     rig.run(read).await.unwrap();
     assert_eq!(rig.world.started(), 3, "an acknowledged read is forgotten");
     assert_eq!(rig.world.effects(), 3);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use common::{Rig, call_ref, end, failure};
+use common::{Rig, call_ref, end, failure, recorded};
 use holdfast_ports::Tools;
 use holdfast_rpc::client::{Channel, Config as ClientConfig};
 use holdfast_rpc::clients::RemoteTools;
@@ -83,7 +83,7 @@ async fn the_verbs_mean_the_same_over_a_socket() {
     assert_eq!(tools.fence(me, call_ref("a"), 6).await.unwrap(), FenceAnswer::Finished(Ok(first)));
     let stale = tools.execute(request.clone()).await.err().unwrap();
     assert_eq!((stale.reason, stale.effect), (Reason::StaleEpoch, Effect::NotExecuted));
-    tools.ack(me, call_ref("a"), 6).await.unwrap();
+    tools.ack(me, recorded("a", 1, 6)).await.unwrap();
     let probed = tools.reconcile(me, &request.tool, &request.key, &json!({})).await.unwrap();
     assert!(matches!(probed, ProbeAnswer::Done { .. }));
     let elsewhere = Rig::new().worker.id();

@@ -28,7 +28,11 @@ impl Task {
             }
         }
         let acks = std::mem::take(&mut self.doing.ack);
-        decided.actions.extend(acks.into_iter().map(|(call, worker)| Action::Ack { call, worker }));
+        decided.actions.extend(acks.into_iter().map(|(call, attempt, worker)| Action::Ack {
+            call,
+            attempt,
+            worker,
+        }));
         decided
     }
 

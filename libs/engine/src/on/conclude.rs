@@ -379,7 +379,9 @@ impl Task {
         self.doing.calls.remove(id);
         self.doing.timers.disarm(&crate::state::Timer::Call(id.clone()));
         let Some(call) = self.calls.get(id) else { return };
-        self.doing.ack.extend(call.attempts.last().map(|attempt| (id.clone(), attempt.worker)));
+        self.doing
+            .ack
+            .extend(call.attempts.last().map(|attempt| (id.clone(), attempt.number, attempt.worker)));
         let step = call.step;
         match id.direction {
             Direction::Forward => {

@@ -117,7 +117,7 @@ pub(crate) struct Doing {
     /// Calls to look at.
     pub(crate) look: BTreeSet<CallId>,
     /// Attempts to let go of at their workers.
-    pub(crate) ack: Vec<(CallId, holdfast_types::WorkerId)>,
+    pub(crate) ack: Vec<(CallId, u32, holdfast_types::WorkerId)>,
     /// When something wants to be looked at again.
     pub(crate) timers: Timers,
 }

@@ -1,9 +1,9 @@
 //! Calls by their full name.
 
-use holdfast_types::worker::CallRef;
+use holdfast_types::worker::{CallRef, Recorded};
 
 use super::Invalid;
-use super::fields::text;
+use super::fields::{required, text};
 use crate::v1;
 
 impl From<CallRef> for v1::CallRef {
@@ -17,6 +17,20 @@ impl TryFrom<v1::CallRef> for CallRef {
 
     fn try_from(wire: v1::CallRef) -> Result<Self, Invalid> {
         Ok(Self { task: text("task_id", &wire.task_id)?, call: text("call", &wire.call)? })
+    }
+}
+
+impl From<Recorded> for v1::ack_request::Recorded {
+    fn from(recorded: Recorded) -> Self {
+        Self { call: Some(recorded.call.into()), attempt: recorded.attempt, epoch: recorded.epoch }
+    }
+}
+
+impl TryFrom<v1::ack_request::Recorded> for Recorded {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::ack_request::Recorded) -> Result<Self, Invalid> {
+        Ok(Self { call: required("call", wire.call)?, attempt: wire.attempt, epoch: wire.epoch })
     }
 }
 
@@ -58,6 +72,13 @@ pub(crate) mod tests {
         #[test]
         fn calls_round_trip(call in any_call()) {
             prop_assert_eq!(CallRef::try_from(v1::CallRef::from(call.clone())).unwrap(), call);
+        }
+
+        #[test]
+        fn recorded_calls_round_trip(call in any_call(), attempt: u32, epoch: u64) {
+            let recorded = Recorded { call, attempt, epoch };
+            let wire = v1::ack_request::Recorded::from(recorded.clone());
+            prop_assert_eq!(Recorded::try_from(wire).unwrap(), recorded);
         }
     }
 

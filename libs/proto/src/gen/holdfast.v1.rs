@@ -10267,18 +10267,31 @@ pub struct CancelRequest {
 /// Answers Cancel: the abort has begun, or there is nothing to abort.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CancelResponse {}
-/// Lets an outcome be forgotten.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+/// Lets outcomes be forgotten.
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AckRequest {
-    /// The incarnation that holds the outcome. Required.
+    /// The incarnation that holds the outcomes. Required.
     #[prost(string, tag = "1")]
     pub worker_id: ::prost::alloc::string::String,
-    /// The call. Required.
-    #[prost(message, optional, tag = "2")]
-    pub call: ::core::option::Option<CallRef>,
-    /// The epoch of the driver. Required.
-    #[prost(uint64, tag = "3")]
-    pub epoch: u64,
+    /// The calls; at most 1,000.
+    #[prost(message, repeated, tag = "4")]
+    pub recorded: ::prost::alloc::vec::Vec<ack_request::Recorded>,
+}
+/// Nested message and enum types in `AckRequest`.
+pub mod ack_request {
+    /// A call whose outcome is recorded.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Recorded {
+        /// The call. Required.
+        #[prost(message, optional, tag = "1")]
+        pub call: ::core::option::Option<super::CallRef>,
+        /// The last attempt whose outcome is recorded, from 1: the outcome of a later one is kept. Required.
+        #[prost(uint32, tag = "2")]
+        pub attempt: u32,
+        /// The epoch of the driver. Required.
+        #[prost(uint64, tag = "3")]
+        pub epoch: u64,
+    }
 }
 /// Answers Ack.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -10559,9 +10572,9 @@ pub mod worker_service_client {
                 .insert(GrpcMethod::new("holdfast.v1.WorkerService", "Cancel"));
             self.inner.unary(req, path, codec).await
         }
-        /// Lets the worker forget the outcome of a call: it is recorded durably. Without it the outcome is kept until
-        /// `not_after` plus five minutes. An unknown call is no error. Errors: FAILED_PRECONDITION (`WRONG_INCARNATION`),
-        /// ABORTED (`STALE_EPOCH`).
+        /// Lets the worker forget the outcomes of calls: they are recorded durably. Without it an outcome is kept until
+        /// `not_after` plus five minutes. An unknown call, or one that a driver of a higher epoch has taken over, is no error:
+        /// it is left as it is. Errors: FAILED_PRECONDITION (`WRONG_INCARNATION`).
         pub async fn ack(
             &mut self,
             request: impl tonic::IntoRequest<super::AckRequest>,
@@ -10692,9 +10705,9 @@ pub mod worker_service_server {
             &self,
             request: tonic::Request<super::CancelRequest>,
         ) -> std::result::Result<tonic::Response<super::CancelResponse>, tonic::Status>;
-        /// Lets the worker forget the outcome of a call: it is recorded durably. Without it the outcome is kept until
-        /// `not_after` plus five minutes. An unknown call is no error. Errors: FAILED_PRECONDITION (`WRONG_INCARNATION`),
-        /// ABORTED (`STALE_EPOCH`).
+        /// Lets the worker forget the outcomes of calls: they are recorded durably. Without it an outcome is kept until
+        /// `not_after` plus five minutes. An unknown call, or one that a driver of a higher epoch has taken over, is no error:
+        /// it is left as it is. Errors: FAILED_PRECONDITION (`WRONG_INCARNATION`).
         async fn ack(
             &self,
             request: tonic::Request<super::AckRequest>,

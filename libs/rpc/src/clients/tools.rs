@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use holdfast_ports::{ExecuteStream, Tools};
 use holdfast_proto::v1;
 use holdfast_proto::v1::worker_service_client::WorkerServiceClient;
-use holdfast_types::worker::{CallRef, Execute, FenceAnswer, ProbeAnswer};
+use holdfast_types::worker::{CallRef, Execute, FenceAnswer, ProbeAnswer, Recorded};
 use holdfast_types::{Failure, Key, Payload, ToolName, WorkerId};
 use serde_json::Value;
 use tonic::Status;
@@ -83,8 +83,9 @@ impl Tools for RemoteTools {
         Ok(())
     }
 
-    async fn ack(&self, worker: WorkerId, call: CallRef, epoch: u64) -> Result<(), Failure> {
-        let message = v1::AckRequest { worker_id: worker.to_string(), call: Some(call.into()), epoch };
+    async fn ack(&self, worker: WorkerId, recorded: Vec<Recorded>) -> Result<(), Failure> {
+        let recorded = recorded.into_iter().map(Into::into).collect();
+        let message = v1::AckRequest { worker_id: worker.to_string(), recorded };
         let mut client = self.worker();
         within(VERB_TIMEOUT, client.ack(request(message, VERB_TIMEOUT))).await.map_err(failed)?;
         Ok(())

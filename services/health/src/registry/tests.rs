@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use holdfast_ports::ExecuteStream;
-use holdfast_types::worker::{CallRef, Execute, FenceAnswer, ProbeAnswer};
+use holdfast_types::worker::{CallRef, Execute, FenceAnswer, ProbeAnswer, Recorded};
 use holdfast_types::{Failure, Key, ToolManifest};
 use proptest::prelude::*;
 
@@ -22,7 +22,7 @@ impl Tools for Uncalled {
     async fn cancel(&self, _: WorkerId, _: CallRef, _: u64, _: &str) -> Result<(), Failure> {
         unreachable!()
     }
-    async fn ack(&self, _: WorkerId, _: CallRef, _: u64) -> Result<(), Failure> {
+    async fn ack(&self, _: WorkerId, _: Vec<Recorded>) -> Result<(), Failure> {
         unreachable!()
     }
     async fn reconcile(

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use holdfast_health::{Config, Deps, Health};
 use holdfast_ports::{ExecuteStream, Tools};
 use holdfast_runtime::{ManualClock, SeededEntropy};
-use holdfast_types::worker::{CallRef, Execute, FenceAnswer, ProbeAnswer, WorkerInfo};
+use holdfast_types::worker::{CallRef, Execute, FenceAnswer, ProbeAnswer, Recorded, WorkerInfo};
 use holdfast_types::{Class, Effect, Failure, Key, Reason, Timestamp, ToolManifest, ToolName, WorkerId};
 
 /// How all workers of a test answer.
@@ -55,7 +55,7 @@ impl Tools for Fake {
     async fn cancel(&self, _: WorkerId, _: CallRef, _: u64, _: &str) -> Result<(), Failure> {
         unreachable!("the directory cancels nothing")
     }
-    async fn ack(&self, _: WorkerId, _: CallRef, _: u64) -> Result<(), Failure> {
+    async fn ack(&self, _: WorkerId, _: Vec<Recorded>) -> Result<(), Failure> {
         unreachable!("the directory acks nothing")
     }
     async fn reconcile(

@@ -8,7 +8,7 @@ use holdfast_engine::Input;
 use holdfast_engine::action::Execute;
 use holdfast_ports::{ExecuteStream, LiveWorker};
 use holdfast_telemetry::{TraceParent, propagation};
-use holdfast_types::worker::{CallOutcome, CallRef, ExecuteEvent, Success};
+use holdfast_types::worker::{CallOutcome, CallRef, ExecuteEvent, Recorded, Success};
 use holdfast_types::{CallId, Class, Effect, Failure, Reason, Source, WorkerId, worker};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
@@ -233,7 +233,9 @@ impl Attempt {
         }
         let call = CallRef { task: self.claim.task, call: self.execute.call.clone() };
         let id = self.worker.info.id;
-        if let Err(failure) = self.worker.tools.ack(id, call.clone(), self.claim.epoch).await {
+        let attempt = self.execute.attempt - 1;
+        let recorded = Recorded { call: call.clone(), attempt, epoch: self.claim.epoch };
+        if let Err(failure) = self.worker.tools.ack(id, vec![recorded]).await {
             tracing::debug!(%call, %failure, "ack was not taken");
         }
     }

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use holdfast_engine::Action;
-use holdfast_types::worker::CallRef;
+use holdfast_types::worker::{CallRef, Recorded};
 
 use super::deed::Deed;
 use super::{Drain, Driver, fence, key_wait, probe};
-use crate::acks::Ack;
 
 impl Driver {
     pub(super) fn perform(&mut self, deed: Deed) {
@@ -31,9 +30,9 @@ impl Driver {
             }
             Action::WaitKey { call, key } => self.work.push(Box::pin(key_wait::wait(shared, call, key))),
             Action::Cancel { call, worker, .. } => self.cancel(call, worker),
-            Action::Ack { call, worker } => {
+            Action::Ack { call, attempt, worker } => {
                 let call = CallRef { task: self.claim.task, call };
-                shared.acks.send(Ack { worker, call, epoch: self.claim.epoch });
+                shared.acks.send(worker, Recorded { call, attempt, epoch: self.claim.epoch });
             }
         }
     }

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use futures::stream;
 use holdfast_ports::{ExecuteStream, Tools};
 use holdfast_types::worker::{
-    CallOutcome, CallRef, Execute, ExecuteEvent, FenceAnswer, ProbeAnswer, Success,
+    CallOutcome, CallRef, Execute, ExecuteEvent, FenceAnswer, ProbeAnswer, Recorded, Success,
 };
 use holdfast_types::{Class, Effect, Failure, Key, Payload, Reason, ToolName, WorkerId};
 use serde_json::{Value, json};
@@ -239,8 +239,8 @@ impl Tools for Worker {
         Ok(())
     }
 
-    async fn ack(&self, _worker: WorkerId, call: CallRef, _epoch: u64) -> Result<(), Failure> {
-        self.state.lock().unwrap().acks.push(call);
+    async fn ack(&self, _worker: WorkerId, recorded: Vec<Recorded>) -> Result<(), Failure> {
+        self.state.lock().unwrap().acks.extend(recorded.into_iter().map(|one| one.call));
         Ok(())
     }
 

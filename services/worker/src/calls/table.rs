@@ -207,11 +207,12 @@ impl Table {
         self.sweep();
     }
 
-    /// Drops the outcome of an ended call: it is durable elsewhere.
-    pub(crate) fn acknowledge(&mut self, call: &CallRef, epoch: u64) -> Result<(), Refusal> {
+    /// Drops the outcome of an ended call, unless a later attempt than `recorded` has it: it is durable elsewhere.
+    pub(crate) fn acknowledge(&mut self, call: &CallRef, recorded: u32, epoch: u64) -> Result<(), Refusal> {
         let Some(entry) = self.entries.get_mut(call) else { return Ok(()) };
         entry.raise(epoch)?;
         match &entry.state {
+            State::Seen(attempt) if attempt.facts.number > recorded => {}
             State::Seen(attempt) => {
                 let Some(outcome) = attempt.outcome() else { return Ok(()) };
                 if attempt.facts.class == SideEffect::ReadOnly {
@@ -222,11 +223,11 @@ impl Table {
                     outcome.as_ref().as_ref().map_or_else(|failure| failure.effect, |_| Effect::Executed);
                 entry.state = State::Acknowledged { attempt: attempt.facts.number, effect };
             }
-            State::Forgotten { attempt, .. } => {
+            State::Forgotten { attempt, .. } if *attempt <= recorded => {
                 entry.state = State::Acknowledged { attempt: *attempt, effect: Effect::Unknown };
                 self.forgotten -= 1;
             }
-            State::EpochOnly | State::Acknowledged { .. } => {}
+            State::EpochOnly | State::Acknowledged { .. } | State::Forgotten { .. } => {}
         }
         Ok(())
     }

@@ -13,7 +13,9 @@ use holdfast_ports::{ExecuteStream, Tools};
 use holdfast_runtime::{Clock, Ids};
 use holdfast_testkit::VirtualClock;
 use holdfast_tool::{Answer, CallContext, EffectBegins, Tool, ToolFailure, manifest};
-use holdfast_types::worker::{CallOutcome, CallProgress, CallRef, Execute, ExecuteEvent, ProbeAnswer};
+use holdfast_types::worker::{
+    CallOutcome, CallProgress, CallRef, Execute, ExecuteEvent, ProbeAnswer, Recorded,
+};
 use holdfast_types::{Failure, Key, Namespace, Payload, SideEffect, TaskId, ToolManifest, ToolName};
 use holdfast_worker::config::Builtin;
 use holdfast_worker::{Config, Deps, GuardCommand, Worker};
@@ -187,6 +189,11 @@ impl Rig {
 
 pub fn call_ref(call: &str) -> CallRef {
     CallRef { task: TaskId::new(1, [1; 10]), call: call.parse().unwrap() }
+}
+
+/// One call whose attempt is recorded, as a driver of this epoch acknowledges it.
+pub fn recorded(call: &str, attempt: u32, epoch: u64) -> Vec<Recorded> {
+    vec![Recorded { call: call_ref(call), attempt, epoch }]
 }
 
 /// Lets every task that can run do so; virtual time stands still meanwhile.
