@@ -7,18 +7,16 @@ use holdfast_checkpoint::Checkpoint;
 use holdfast_expr::Evaluator;
 use holdfast_health::Health;
 use holdfast_idempotency::Idempotency;
-use holdfast_orchestrator::Orchestrator;
-use holdfast_ports::Tools;
+use holdfast_orchestrator::{Host, Orchestrator};
+use holdfast_ports::{Blobs, Checkpoints, Directory, Inbox, Journal, Keys, Leases, Tasks, Tools};
 use holdfast_rpc::client::{self, Channel};
 use holdfast_rpc::clients::RemoteTools;
 use holdfast_runtime::{Clock, Entropy, Ids, SystemClock, SystemEntropy};
-use holdfast_store::SqliteStore;
 use holdfast_telemetry::Telemetry;
 use holdfast_tool::Tool;
 use holdfast_types::WorkerId;
 use holdfast_worker::{GuardCommand, Worker};
 
-use crate::embedded::hosted::Hosted;
 use crate::error::{Error, Result};
 
 /// What every role of a process shares.
@@ -33,6 +31,37 @@ impl Process {
     /// The machine's own clock and randomness.
     pub(crate) fn system() -> Self {
         Self { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), ids: Ids::system() }
+    }
+}
+
+/// The storage ports: of one store in this process, or of the services that stand for it.
+#[derive(Clone)]
+pub(crate) struct Stores {
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) tasks: Arc<dyn Tasks>,
+    pub(crate) leases: Arc<dyn Leases>,
+    pub(crate) inbox: Arc<dyn Inbox>,
+    pub(crate) keys: Arc<dyn Keys>,
+    pub(crate) blobs: Arc<dyn Blobs>,
+    pub(crate) checkpoints: Arc<dyn Checkpoints>,
+}
+
+impl Stores {
+    /// All ports of one store.
+    pub(crate) fn of<S>(store: S) -> Self
+    where
+        S: Journal + Tasks + Leases + Inbox + Keys + Blobs + Checkpoints + 'static,
+    {
+        let store = Arc::new(store);
+        Self {
+            journal: store.clone(),
+            tasks: store.clone(),
+            leases: store.clone(),
+            inbox: store.clone(),
+            keys: store.clone(),
+            blobs: store.clone(),
+            checkpoints: store,
+        }
     }
 }
 
@@ -69,14 +98,14 @@ pub(crate) fn build_worker(
     process: &Process,
     config: holdfast_worker::Config,
     id: Option<WorkerId>,
-    store: Option<&SqliteStore>,
+    stores: Option<&Stores>,
     tools: Vec<Arc<dyn Tool>>,
 ) -> Result<Worker> {
     let deps = holdfast_worker::Deps {
         clock: process.clock.clone(),
         ids: process.ids.clone(),
-        blobs: store.map(|store| Arc::new(store.clone()) as _),
-        keys: store.map(|store| Arc::new(store.clone()) as _),
+        blobs: stores.map(|stores| stores.blobs.clone()),
+        keys: stores.map(|stores| stores.keys.clone()),
         guard: GuardCommand::default(),
     };
     let id = id.unwrap_or_else(|| process.ids.worker());
@@ -84,48 +113,50 @@ pub(crate) fn build_worker(
 }
 
 /// Makes the façade of the journal's store.
-pub(crate) fn build_checkpoint(process: &Process, store: &SqliteStore) -> Checkpoint {
-    let store = Arc::new(store.clone());
+pub(crate) fn build_checkpoint(process: &Process, stores: Stores) -> Checkpoint {
+    let Stores { journal, tasks, leases, inbox, keys, blobs, checkpoints } = stores;
     let deps = holdfast_checkpoint::Deps {
-        journal: store.clone(),
-        tasks: store.clone(),
-        leases: store.clone(),
-        inbox: store.clone(),
-        keys: store.clone(),
-        blobs: store.clone(),
-        checkpoints: store,
+        journal,
+        tasks,
+        leases,
+        inbox,
+        keys,
+        blobs,
+        checkpoints,
         clock: process.clock.clone(),
     };
     Checkpoint::new(holdfast_checkpoint::Config::default(), deps)
 }
 
 /// Makes the façade of the key table.
-pub(crate) fn build_idempotency(store: &SqliteStore) -> Idempotency {
-    Idempotency::new(
-        holdfast_idempotency::Config::default(),
-        holdfast_idempotency::Deps { keys: Arc::new(store.clone()) },
-    )
+pub(crate) fn build_idempotency(keys: Arc<dyn Keys>) -> Idempotency {
+    Idempotency::new(holdfast_idempotency::Config::default(), holdfast_idempotency::Deps { keys })
 }
 
-/// Makes the orchestrator over the store of this process.
+/// What an orchestrator works on: its stores, the workers that it knows of, and those that die with its owner.
+pub(crate) struct Surroundings {
+    pub(crate) stores: Stores,
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) host: Arc<dyn Host>,
+}
+
+/// Makes an orchestrator.
 pub(crate) fn build_orchestrator(
     process: &Process,
     config: holdfast_orchestrator::Config,
-    store: &SqliteStore,
-    health: &Health,
-    hosted: &Arc<Hosted>,
+    around: Surroundings,
     telemetry: &Telemetry,
 ) -> Orchestrator {
-    let store = Arc::new(store.clone());
+    let Surroundings { stores, directory, host } = around;
     let deps = holdfast_orchestrator::Deps {
-        journal: store.clone(),
-        tasks: store.clone(),
-        inbox: store.clone(),
-        leases: store.clone(),
-        keys: store.clone(),
-        blobs: store,
-        directory: Arc::new(health.clone()),
-        host: hosted.clone(),
+        journal: stores.journal,
+        tasks: stores.tasks,
+        inbox: stores.inbox,
+        leases: stores.leases,
+        keys: stores.keys,
+        blobs: stores.blobs,
+        directory,
+        host,
         evaluator: Evaluator::new(holdfast_expr::Settings::default()),
         clock: process.clock.clone(),
         entropy: process.entropy.clone(),

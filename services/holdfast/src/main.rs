@@ -6,9 +6,13 @@ mod compose;
 mod embedded;
 mod error;
 mod exit;
+mod folder;
 mod output;
+mod retention;
 mod run;
+mod serve;
 mod settings;
+mod stored;
 
 use std::process::ExitCode;
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_ports::{Blobs, Keys, Tasks};
 use holdfast_runtime::{Clock, Shutdown};
-use holdfast_store::SqliteStore;
 use holdfast_types::Timestamp;
+
+use crate::compose::Stores;
 
 /// How long a platform runs before it cleans up for the first time: a short `run` has no business with it.
 const FIRST: Duration = Duration::from_secs(60);
@@ -19,7 +19,7 @@ const BATCH: u32 = 100;
 
 /// Removes finished tasks older than `tasks`, keys whose retention has passed, and blobs that nobody refers to, until
 /// the process ends.
-pub(crate) async fn keep(store: SqliteStore, clock: Arc<dyn Clock>, tasks: Duration, shutdown: Shutdown) {
+pub(crate) async fn keep(stores: Stores, clock: Arc<dyn Clock>, tasks: Duration, shutdown: Shutdown) {
     let mut wait = FIRST;
     loop {
         tokio::select! {
@@ -27,7 +27,7 @@ pub(crate) async fn keep(store: SqliteStore, clock: Arc<dyn Clock>, tasks: Durat
             () = tokio::time::sleep(wait) => {}
         }
         wait = EVERY;
-        match sweep(&store, before(clock.now(), tasks)).await {
+        match sweep(&stores, before(clock.now(), tasks)).await {
             Ok(removed) => tracing::debug!(removed, "retention"),
             Err(error) => tracing::warn!(%error, "retention is put off"),
         }
@@ -40,12 +40,12 @@ fn before(now: Timestamp, tasks: Duration) -> Timestamp {
 }
 
 /// Removes what may go, batch by batch; between two of them whoever waits for the writer has its turn.
-async fn sweep(store: &SqliteStore, before: Timestamp) -> holdfast_ports::Result<u64> {
+async fn sweep(stores: &Stores, before: Timestamp) -> holdfast_ports::Result<u64> {
     let mut removed = 0;
     loop {
-        let tasks = Tasks::prune(store, before, BATCH).await?;
-        let keys = Keys::prune(store, BATCH).await?;
-        let blobs = Blobs::collect(store, BATCH).await?;
+        let tasks = stores.tasks.prune(before, BATCH).await?;
+        let keys = stores.keys.prune(BATCH).await?;
+        let blobs = stores.blobs.collect(BATCH).await?;
         let batch = u64::from(tasks) + u64::from(keys) + u64::from(blobs);
         if batch == 0 {
             return Ok(removed);
@@ -57,8 +57,7 @@ async fn sweep(store: &SqliteStore, before: Timestamp) -> holdfast_ports::Result
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use holdfast_ports::Journal;
-    use holdfast_store::SqliteConfig;
+    use holdfast_store::{SqliteConfig, SqliteStore};
     use holdfast_types::journal::{Append, Hold, NewTask, Progress, RowUpdate};
     use holdfast_types::{AppendId, InstanceId, Namespace, OwnerId, TaskId, TaskOutcome, TaskStatus};
 
@@ -66,7 +65,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_micros(1_000_000_000_000_000);
 
-    async fn finished(store: &SqliteStore, number: u8) -> TaskId {
+    async fn finished(stores: &Stores, number: u8) -> TaskId {
         let id = TaskId::new(u64::from(number), [number; 10]);
         let claimant = holdfast_types::journal::Claimant {
             instance: InstanceId::new(1, [1; 10]),
@@ -83,7 +82,7 @@ mod tests {
             claimant: Some(claimant),
             queue_limit: 10,
         };
-        store.create(task).await.unwrap();
+        stores.journal.create(task).await.unwrap();
         let row = RowUpdate {
             status: TaskStatus::Finished,
             outcome: Some(TaskOutcome::Succeeded),
@@ -103,7 +102,7 @@ mod tests {
             progress: Progress::Outcome,
             hold: Hold::GiveBack,
         };
-        store.append(append).await.unwrap();
+        stores.journal.append(append).await.unwrap();
         id
     }
 
@@ -112,12 +111,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = SqliteConfig::new(folder.path().join("store.db"));
         let store = SqliteStore::open(config, Arc::new(|| NOW)).await.unwrap();
-        holdfast_ports::Leases::open(&store, InstanceId::new(1, [1; 10])).await.unwrap();
-        let id = finished(&store, 7).await;
-        assert_eq!(sweep(&store, before(NOW, Duration::from_secs(1))).await.unwrap(), 0);
-        assert!(Tasks::get(&store, id).await.is_ok());
-        assert_eq!(sweep(&store, NOW.after(Duration::from_secs(1))).await.unwrap(), 1);
-        assert!(Tasks::get(&store, id).await.is_err());
+        let stores = Stores::of(store.clone());
+        stores.leases.open(InstanceId::new(1, [1; 10])).await.unwrap();
+        let id = finished(&stores, 7).await;
+        assert_eq!(sweep(&stores, before(NOW, Duration::from_secs(1))).await.unwrap(), 0);
+        assert!(stores.tasks.get(id).await.is_ok());
+        assert_eq!(sweep(&stores, NOW.after(Duration::from_secs(1))).await.unwrap(), 1);
+        assert!(stores.tasks.get(id).await.is_err());
         store.close().await;
     }
 }

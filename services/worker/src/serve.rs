@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use holdfast_proto::v1::worker_service_server::WorkerServiceServer;
 use holdfast_rpc::Server;
 use holdfast_rpc::server;
@@ -47,8 +48,8 @@ impl Worker {
         format!("{name}:{}", bound.port())
     }
 
-    /// Serves at `listener` and stays registered at `registrar` until `shutdown` drains, then lets the running calls
-    /// end within 20 s, stops those that have not, and returns.
+    /// Serves at `listener` and stays registered at each of `registrars`, the directory's replicas, until `shutdown`
+    /// drains, then lets the running calls end within 20 s, stops those that have not, and returns.
     ///
     /// If the future is dropped the connections are closed, and running calls go on until nobody is attached to them.
     ///
@@ -57,7 +58,7 @@ impl Worker {
     pub async fn run(
         self,
         listener: TcpListener,
-        registrar: Option<Arc<dyn Registrar>>,
+        registrars: Vec<Arc<dyn Registrar>>,
         shutdown: Shutdown,
     ) -> Result<(), Error> {
         let bound = listener.local_addr().map_err(Error::Listener)?;
@@ -67,15 +68,14 @@ impl Worker {
         let server = Server::new(server::Config::default()).add(self.grpc(address));
         let serving = server.serve(listener, drained.clone().cancelled_owned());
         let living = async {
-            match &registrar {
-                Some(registrar) => {
-                    tokio::select! {
-                        () = registration::keep(&**registrar, &info, &SystemEntropy) => {}
-                        () = shutdown.draining() => registration::say_goodbye(&**registrar, &info).await,
-                    }
+            join_all(registrars.iter().map(|registrar| async {
+                tokio::select! {
+                    () = registration::keep(&**registrar, &info, &SystemEntropy) => {}
+                    () = shutdown.draining() => registration::say_goodbye(&**registrar, &info).await,
                 }
-                None => shutdown.draining().await,
-            }
+            }))
+            .await;
+            shutdown.draining().await;
             self.stop(&shutdown).await;
             drained.cancel();
         };

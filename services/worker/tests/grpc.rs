@@ -53,7 +53,7 @@ impl Served {
         let tools = remote(&listener.local_addr().unwrap().to_string());
         let (directory, shutdown) = (Arc::new(CallsBack::default()), Shutdown::new());
         let worker = rig.worker.clone();
-        let server = tokio::spawn(worker.run(listener, Some(directory.clone()), shutdown.clone()));
+        let server = tokio::spawn(worker.run(listener, vec![directory.clone()], shutdown.clone()));
         Self { rig, tools, directory, shutdown, server }
     }
 

@@ -7,7 +7,7 @@ use holdfast_worker::config::Builtin;
 use trip_worker::{FaultPlan, Ledger};
 
 use super::Context;
-use super::serve::{JoinArgs, host};
+use super::serve::JoinArgs;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 
@@ -54,6 +54,7 @@ impl Args {
             Ledger::open(&ledger).await.map_err(|error| Error::platform("the ledger")(error.into()))?;
         let faults = worker.faults.into_iter().fold(FaultPlan::default(), FaultPlan::and);
         let tools = trip_worker::tools(ledger, faults);
-        host(context, &worker.join, tools).await
+        crate::serve::worker::run(worker.join.site(context)?, tools).await?;
+        Ok(Exit::Success)
     }
 }

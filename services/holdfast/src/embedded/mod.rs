@@ -1,9 +1,7 @@
 //! The whole platform in one process: one data folder, one store, every role; only the public APIs are sockets.
 
 mod addresses;
-mod folder;
 pub(crate) mod hosted;
-mod retention;
 mod roles;
 
 use std::sync::Arc;
@@ -11,7 +9,7 @@ use std::time::Duration;
 
 use holdfast_health::{Health, Registration};
 use holdfast_runtime::Shutdown;
-use holdfast_store::{DataFolder, SqliteConfig, SqliteStore};
+use holdfast_store::{DataFolder, SqliteStore};
 use holdfast_telemetry::Telemetry;
 use holdfast_worker::Worker;
 use tokio::task::JoinSet;
@@ -19,9 +17,10 @@ use tokio::task::JoinSet;
 pub(crate) use addresses::Addresses;
 use hosted::Hosted;
 
-use crate::compose::{self, InProcess, Process};
+use crate::compose::{self, InProcess, Process, Stores, Surroundings};
 use crate::error::{Error, Result};
 use crate::settings::{Listen, Settings};
+use crate::{folder, retention, stored};
 
 /// How long the servers let calls under way end, once the tasks are given back.
 const SERVERS_DRAIN: Duration = Duration::from_millis(500);
@@ -56,37 +55,36 @@ impl Platform {
     ) -> Result<Self> {
         let process = Process::system();
         let folder = folder::take(&settings.data_dir).await?;
-        let store = open(&folder, &process, settings.retention.keys).await?;
+        let store = open(&folder, settings, &process).await?;
+        let stores = Stores::of(store.clone());
         let local = InProcess::default();
         let hosted = Arc::new(Hosted::default());
         let health = compose::build_health(&process, local.clone());
         let worker =
-            compose::build_worker(&process, settings.worker.clone(), None, Some(&store), Vec::new())?;
+            compose::build_worker(&process, settings.worker.clone(), None, Some(&stores), Vec::new())?;
         local.add(&worker);
         hosted.add(worker.id());
-        let orchestrator = compose::build_orchestrator(
-            &process,
-            settings.orchestrator.clone(),
-            &store,
-            &health,
-            &hosted,
-            telemetry,
-        );
+        let around = Surroundings {
+            stores: stores.clone(),
+            directory: Arc::new(health.clone()),
+            host: hosted.clone(),
+        };
+        let orchestrator =
+            compose::build_orchestrator(&process, settings.orchestrator.clone(), around, telemetry);
         let serving = Shutdown::new();
         let mut servers = JoinSet::new();
         let roles = roles::Roles {
             orchestrator: &orchestrator,
-            checkpoint: compose::build_checkpoint(&process, &store),
-            idempotency: compose::build_idempotency(&store),
+            idempotency: compose::build_idempotency(stores.keys.clone()),
+            checkpoint: compose::build_checkpoint(&process, stores.clone()),
             health: &health,
             worker: &worker,
         };
         let addresses = roles.serve(listen, &serving, &mut servers).await?;
         let registration = register(&health, &worker, &addresses).await?;
-        let (kept, clock) = (store.clone(), process.clock.clone());
-        let (tasks, ending) = (settings.retention.tasks, serving.clone());
+        let (clock, tasks, ending) = (process.clock.clone(), settings.retention.tasks, serving.clone());
         servers.spawn(async move {
-            retention::keep(kept, clock, tasks, ending).await;
+            retention::keep(stores, clock, tasks, ending).await;
             Ok(())
         });
         let (running, ending) = (shutdown.clone(), serving.clone());
@@ -130,12 +128,8 @@ impl Platform {
     }
 }
 
-async fn open(folder: &DataFolder, process: &Process, keys: Duration) -> Result<SqliteStore> {
-    let clock = process.clock.clone();
-    let config = SqliteConfig { key_retention: keys, ..SqliteConfig::new(folder.database()) };
-    let store = SqliteStore::open(config, Arc::new(move || clock.now()))
-        .await
-        .map_err(|error| Error::platform("the store can't be opened")(error.into()))?;
+async fn open(folder: &DataFolder, settings: &Settings, process: &Process) -> Result<SqliteStore> {
+    let store = stored::sqlite(folder, settings, process).await?;
     // Whoever holds the folder's lock knows that every former owner is dead: no lease is waited for.
     let closed = store.close_former_sessions().await;
     let closed = closed.map_err(|error| Error::platform("former sessions can't be ended")(error.into()))?;

@@ -67,7 +67,7 @@ impl Roles<'_> {
         });
         let (running, hosted) = (serving.clone(), self.worker.clone());
         servers.spawn(async move {
-            let ended = hosted.run(worker, None, running).await;
+            let ended = hosted.run(worker, Vec::new(), running).await;
             ended.map_err(|error| Error::platform("the built-in worker")(error.into()))
         });
         Ok(Addresses {

@@ -1,7 +1,6 @@
 //! Local workers: processes that live and die with the platform of this process.
 
 use std::io::{Read, Write};
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -18,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::embedded::Addresses;
 use crate::embedded::hosted::Hosted;
 use crate::error::{Error, Result};
 
@@ -36,8 +36,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(2);
 pub(crate) struct Site {
     pub(crate) health: Health,
     pub(crate) hosted: Arc<Hosted>,
-    /// Where they register.
-    pub(crate) join: SocketAddr,
+    /// Where they find the platform.
+    pub(crate) join: Addresses,
     pub(crate) ids: Ids,
     /// What they log.
     pub(crate) log: String,
@@ -169,7 +169,9 @@ impl One {
             .arg("--")
             .arg(this_binary_for(program, &guard))
             .args(args)
-            .env("HOLDFAST_JOIN__HEALTH", self.site.join.to_string())
+            .env("HOLDFAST_JOIN__HEALTH", self.site.join.health.to_string())
+            .env("HOLDFAST_JOIN__CHECKPOINT", self.site.join.checkpoint.to_string())
+            .env("HOLDFAST_JOIN__IDEMPOTENCY", self.site.join.idempotency.to_string())
             .env("HOLDFAST_JOIN__WORKER_ID", id.to_string())
             .env("HOLDFAST_WORKER__LISTEN", "127.0.0.1:0")
             .env("HOLDFAST_TELEMETRY__LOG", &self.site.log)

@@ -1,5 +1,7 @@
 //! The configuration of the binary: a section a crate, and what belongs to none of them.
 
+mod address_list;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,8 @@ use std::time::Duration;
 use holdfast_runtime::Config;
 use holdfast_runtime::config::{FileChoice, Flag, Inputs};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use address_list::AddressList;
 
 use crate::error::Result;
 
@@ -26,7 +30,9 @@ pub(crate) struct Settings {
     pub(crate) server: String,
     /// Where the services listen.
     pub(crate) listen: Listen,
-    /// How a worker process joins a platform.
+    /// Where the roles listen that run in processes of their own.
+    pub(crate) serve: Serve,
+    /// Where such a role finds the others.
     pub(crate) join: Join,
     /// The orchestrator.
     pub(crate) orchestrator: holdfast_orchestrator::Config,
@@ -44,6 +50,7 @@ impl Default for Settings {
             data_dir: PathBuf::from(".holdfast"),
             server: "http://127.0.0.1:7420".to_owned(),
             listen: Listen::default(),
+            serve: Serve::default(),
             join: Join::default(),
             orchestrator: holdfast_orchestrator::Config::default(),
             retention: Retention::default(),
@@ -117,14 +124,60 @@ impl Listen {
     }
 }
 
-/// How a worker process joins a platform; set by whoever starts it as a local worker.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// Where the roles listen that run in processes of their own (DESIGN section 13); the worker's address stands with its
+/// other settings. Loopback, unless told otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Serve {
+    /// The public API.
+    pub(crate) orchestrator: SocketAddr,
+    /// The key store's API.
+    pub(crate) idempotency: SocketAddr,
+    /// The journal's API.
+    pub(crate) checkpoint: SocketAddr,
+    /// Where workers register.
+    pub(crate) health: SocketAddr,
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        Self {
+            orchestrator: loopback(7420),
+            idempotency: loopback(IDEMPOTENCY),
+            checkpoint: loopback(CHECKPOINT),
+            health: loopback(HEALTH),
+        }
+    }
+}
+
+const IDEMPOTENCY: u16 = 7422;
+const CHECKPOINT: u16 = 7423;
+const HEALTH: u16 = 7424;
+
+/// Where a role in a process of its own finds the others: every replica of each. Whoever starts a local worker sets it
+/// for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Join {
-    /// `HOST:PORT` of the health service at which it registers.
-    pub(crate) health: String,
-    /// The incarnation that its host gave it; empty: it makes one.
+    /// The journal.
+    pub(crate) checkpoint: AddressList,
+    /// The key store.
+    pub(crate) idempotency: AddressList,
+    /// The health service; a worker registers at each of its replicas.
+    pub(crate) health: AddressList,
+    /// The incarnation that its host gave a worker; empty: it makes one.
     pub(crate) worker_id: String,
+}
+
+impl Default for Join {
+    fn default() -> Self {
+        Self {
+            checkpoint: AddressList::local(CHECKPOINT),
+            idempotency: AddressList::local(IDEMPOTENCY),
+            health: AddressList::local(HEALTH),
+            worker_id: String::new(),
+        }
+    }
 }
 
 /// Reads file, environment and flags.
@@ -149,6 +202,9 @@ mod tests {
             let all = [listen.orchestrator, listen.idempotency, listen.checkpoint, listen.health];
             assert!(all.iter().all(|address| address.ip().is_loopback()));
         }
+        let serve = Serve::default();
+        let all = [serve.orchestrator, serve.idempotency, serve.checkpoint, serve.health];
+        assert!(all.iter().all(|address| address.ip().is_loopback()));
     }
 
     #[test]

@@ -1,0 +1,38 @@
+//! `serve orchestrator`: the public API, and the drivers of tasks. It keeps nothing: any number of replicas.
+
+use std::sync::Arc;
+
+use holdfast_orchestrator::NoHost;
+use holdfast_rpc::{Server, server};
+use serde_json::Map;
+
+use super::{Site, joined};
+use crate::compose::{self, Surroundings};
+use crate::error::{Error, Result};
+
+/// Serves and drives tasks until a signal comes, then gives its tasks back.
+///
+/// # Errors
+/// [`Error`] where the port is taken, or the journal's store does not let it work.
+pub(crate) async fn run(site: Site) -> Result<()> {
+    let join = &site.settings.join;
+    let stores = joined::stores(join).ok_or_else(|| joined::nowhere("the journal", "--checkpoint"))?;
+    let directory =
+        joined::directory(join).ok_or_else(|| joined::nowhere("the registry of workers", "--health"))?;
+    let around = Surroundings { stores, directory, host: Arc::new(NoHost) };
+    let config = site.settings.orchestrator.clone();
+    let orchestrator = compose::build_orchestrator(&site.process, config, around, &site.telemetry);
+    let (listener, bound) = site.bind(site.settings.serve.orchestrator).await?;
+    site.ready(bound, Map::new()).await?;
+    let config = server::Config { drain: site.settings.orchestrator.drain, ..server::Config::default() };
+    let serving = site.serve(listener, Server::new(config).add(orchestrator.grpc()));
+    let driving = async {
+        let driven = orchestrator.run(site.shutdown.clone()).await;
+        // An orchestrator that can't drive must not look alive.
+        site.shutdown.drain();
+        driven.map_err(|error| Error::platform("the orchestrator")(error.into()))
+    };
+    let (served, driven) = tokio::join!(serving, driving);
+    site.close().await;
+    driven.and(served)
+}

@@ -1,0 +1,58 @@
+//! The store of a process that owns one: PostgreSQL where the configuration names it, else SQLite in the data folder.
+
+use std::sync::Arc;
+
+use holdfast_store::{DataFolder, SqliteConfig, SqliteStore};
+
+use crate::compose::{Process, Stores};
+use crate::error::{Error, Result};
+use crate::folder;
+use crate::settings::Settings;
+
+/// A store that is open.
+pub(crate) enum Stored {
+    /// One file, in a folder whose lock is held as long as this lives.
+    Sqlite { store: SqliteStore, _folder: DataFolder },
+}
+
+/// Opens the store that the configuration names.
+///
+/// # Errors
+/// [`Error`] where it can't be opened, or may lose more than the configuration allows.
+pub(crate) async fn open(settings: &Settings, process: &Process) -> Result<Stored> {
+    let folder = folder::take(&settings.data_dir).await?;
+    let store = sqlite(&folder, settings, process).await?;
+    Ok(Stored::Sqlite { store, _folder: folder })
+}
+
+/// Opens the SQLite store of a data folder.
+///
+/// # Errors
+/// [`Error::Platform`].
+pub(crate) async fn sqlite(
+    folder: &DataFolder,
+    settings: &Settings,
+    process: &Process,
+) -> Result<SqliteStore> {
+    let clock = process.clock.clone();
+    let config =
+        SqliteConfig { key_retention: settings.retention.keys, ..SqliteConfig::new(folder.database()) };
+    let opened = SqliteStore::open(config, Arc::new(move || clock.now())).await;
+    opened.map_err(|error| Error::platform("the store can't be opened")(error.into()))
+}
+
+impl Stored {
+    /// All ports of it.
+    pub(crate) fn ports(&self) -> Stores {
+        match self {
+            Self::Sqlite { store, .. } => Stores::of(store.clone()),
+        }
+    }
+
+    /// Closes it after all that waits for it.
+    pub(crate) async fn close(self) {
+        match self {
+            Self::Sqlite { store, .. } => store.close().await,
+        }
+    }
+}
