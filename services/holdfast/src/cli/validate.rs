@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::run::plan_file::{Input, PlanFile};
 use crate::run::workers::{LocalWorkers, Site};
+use crate::settings::Join;
 
 /// Check a plan: everything that is wrong with it, each with its line
 ///
@@ -104,7 +105,7 @@ async fn tools_here(file: &PlanFile, context: &Context) -> Result<Option<Vec<Too
     let site = Site {
         health: health.clone(),
         hosted: Arc::new(Hosted::default()),
-        join,
+        join: Join { health: join.into(), ..Join::nowhere() },
         ids: Ids::system(),
         log: "error".to_owned(),
         data_dir: scratch.clone(),

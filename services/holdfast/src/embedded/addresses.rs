@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::settings::Join;
+
 /// Where the services of a platform listen: what `--print-addresses` writes.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Addresses {
@@ -27,6 +29,16 @@ impl Addresses {
     /// Writes them as one JSON object.
     pub(crate) fn to_json(self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// Says how a worker beside the platform finds it.
+    pub(crate) fn join(&self) -> Join {
+        Join {
+            checkpoint: self.checkpoint.into(),
+            idempotency: self.idempotency.into(),
+            health: self.health.into(),
+            ..Join::nowhere()
+        }
     }
 
     /// Returns the public API's address as a URL.

@@ -44,7 +44,7 @@ impl Stage {
         let site = Site {
             health: platform.health.clone(),
             hosted: platform.hosted.clone(),
-            join: platform.addresses,
+            join: platform.addresses.join(),
             ids: Ids::system(),
             log: settings.telemetry.log.clone(),
             data_dir: settings.data_dir.clone(),

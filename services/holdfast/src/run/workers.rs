@@ -17,9 +17,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::embedded::Addresses;
 use crate::embedded::hosted::Hosted;
 use crate::error::{Error, Result};
+use crate::settings::Join;
 
 /// How long local workers may take to register.
 const REGISTER_WITHIN: Duration = Duration::from_secs(30);
@@ -37,7 +37,7 @@ pub(crate) struct Site {
     pub(crate) health: Health,
     pub(crate) hosted: Arc<Hosted>,
     /// Where they find the platform.
-    pub(crate) join: Addresses,
+    pub(crate) join: Join,
     pub(crate) ids: Ids,
     /// What they log.
     pub(crate) log: String,

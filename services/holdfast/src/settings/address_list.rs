@@ -1,6 +1,7 @@
 //! The addresses of a service's replicas.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -35,6 +36,12 @@ fn checked(address: &str) -> Result<String, String> {
     match port.map(str::parse::<u16>) {
         Some(Ok(port)) if port > 0 => Ok(address.to_owned()),
         _ => Err(format!("'{address}' is not HOST:PORT, such as 10.0.0.7:7424")),
+    }
+}
+
+impl From<SocketAddr> for AddressList {
+    fn from(address: SocketAddr) -> Self {
+        Self(vec![address.to_string()])
     }
 }
 

@@ -169,6 +169,14 @@ pub(crate) struct Join {
     pub(crate) worker_id: String,
 }
 
+impl Join {
+    /// No service at all.
+    pub(crate) fn nowhere() -> Self {
+        let none = AddressList::default;
+        Self { checkpoint: none(), idempotency: none(), health: none(), worker_id: String::new() }
+    }
+}
+
 impl Default for Join {
     fn default() -> Self {
         Self {
