@@ -14,7 +14,7 @@ use holdfast_proto::v1::worker_service_client::WorkerServiceClient;
 use holdfast_proto::v1::worker_service_server::WorkerServiceServer;
 use holdfast_rpc::Server;
 use holdfast_rpc::client::{Channel, Config as ClientConfig};
-use holdfast_rpc::server::{Config, Gate};
+use holdfast_rpc::server::{Config, Forward, Gate};
 use holdfast_rpc::status::{Problem, Sent, to_failure};
 use holdfast_types::worker::ExecuteEvent;
 use holdfast_types::{Effect, Reason};
@@ -191,4 +191,21 @@ async fn a_hundred_calls_share_one_connection() {
     assert!(counts.iter().all(|count| *count == 1));
     assert_eq!(seen.lock().unwrap().len(), 100);
     server.die().await;
+}
+
+#[tokio::test]
+async fn a_service_of_another_process_is_answered_for() {
+    let (behind, _) = worker(Script::Say(vec![ExecuteEvent::Heartbeat(None)])).await;
+    let forward = Forward::<WorkerServiceServer<()>>::new(channel(behind.address));
+    let front = serve(Server::new(Config::default()).add(forward)).await;
+
+    let mut client = WorkerServiceClient::new(channel(front.address));
+    client.describe(v1::DescribeRequest {}).await.unwrap();
+    let stream = client.execute(v1::ExecuteRequest::from(a_call())).await.unwrap().into_inner();
+    assert_eq!(stream.filter_map(|said| async { said.ok() }).count().await, 1, "streams go through too");
+
+    behind.die().await;
+    let away = client.describe(v1::DescribeRequest {}).await.unwrap_err();
+    assert_eq!(away.code(), Code::Unavailable);
+    front.die().await;
 }

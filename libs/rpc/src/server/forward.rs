@@ -1,0 +1,74 @@
+//! A service that another process serves: requests go on to it as they are, and its answers come back.
+
+use std::convert::Infallible;
+use std::marker::PhantomData;
+use std::task::{Context, Poll};
+
+use holdfast_types::{Class, Effect, Reason};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::{Code, Status};
+
+use super::route::Answer;
+use crate::client::Channel;
+use crate::status::Problem;
+
+/// Forwards every verb of the service that `S` names, such as `HealthServiceServer<()>`, so that whoever knows one
+/// address of a platform can ask this of it too.
+pub struct Forward<S> {
+    channel: Channel,
+    // A name only: nothing of it is held.
+    service: PhantomData<fn() -> S>,
+}
+
+impl<S> Forward<S> {
+    /// Forwards to the service behind `channel`.
+    #[must_use]
+    pub const fn new(channel: Channel) -> Self {
+        Self { channel, service: PhantomData }
+    }
+}
+
+impl<S> Clone for Forward<S> {
+    fn clone(&self) -> Self {
+        Self::new(self.channel.clone())
+    }
+}
+
+impl<S: NamedService> NamedService for Forward<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> tower::Service<Request<Incoming>> for Forward<S> {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Answer {
+        let mut channel = self.channel.clone();
+        Box::pin(async move {
+            let forwarded = tower::Service::call(&mut channel, request.map(Body::new)).await;
+            Ok(match forwarded {
+                Ok(response) => response.map(Body::new),
+                Err(error) => {
+                    tracing::debug!(%error, "a request is not forwarded");
+                    away(channel.address()).into_http()
+                }
+            })
+        })
+    }
+}
+
+fn away(address: &str) -> Status {
+    let message = format!("the service at {address} does not answer");
+    Problem::refused(Code::Unavailable, Reason::ConnectFailed.as_str(), message)
+        .class(Class::Transient)
+        .effect(Effect::Unknown)
+        .into()
+}
