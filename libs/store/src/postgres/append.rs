@@ -10,6 +10,11 @@ use super::failed::Failed;
 use super::tx::Tx;
 use super::writer::PendingAppend;
 
+#[cfg(test)]
+pub(super) use load::{LOCK_TASKS, REST};
+#[cfg(test)]
+pub(super) use save::WRITE;
+
 /// Runs the appends of a batch. Fails with [`Failed::Raced`] where another transaction has claimed a key meanwhile
 /// that had no row: the next run sees it.
 pub(super) async fn run(tx: &mut Tx<'_>, appends: &mut [PendingAppend]) -> Result<(), Failed> {

@@ -15,6 +15,8 @@ mod keys;
 mod leases;
 mod losses;
 mod open;
+#[cfg(test)]
+mod plans;
 mod prune;
 mod rows;
 mod sessions;

@@ -1,6 +1,11 @@
 //! The suite on PostgreSQL, and what is its own: replicas over one database, cut connections, a killed server.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod crash;
+mod footprint;
+mod proxy;
+mod replicas;
+
 use std::time::Duration;
 
 use holdfast_store::suite::{Fixture, ManualClock};
