@@ -43,6 +43,48 @@ pub enum Error {
         #[source]
         source: sqlx::migrate::MigrateError,
     },
+    /// The database's URL can't be used. Never holds it.
+    #[error("the database's URL can't be used: {why}")]
+    Url {
+        /// Why, and what would be right.
+        why: String,
+    },
+    /// The database server could not be reached, or refused.
+    #[error("the database {server} can't be used")]
+    Connect {
+        /// Host, port and database, without a password.
+        server: String,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The tables on a server could not be brought up to date.
+    #[error("the database {server} can't be migrated")]
+    MigrateDatabase {
+        /// Host, port and database, without a password.
+        server: String,
+        /// Why.
+        #[source]
+        source: sqlx::migrate::MigrateError,
+    },
+    /// The store on a server was written by a later release, whose format this one does not know.
+    #[error("the database {server} has format {found}, this release knows up to {known}: use a newer one")]
+    NewerDatabase {
+        /// Host, port and database, without a password.
+        server: String,
+        /// The store's format.
+        found: String,
+        /// The newest format known.
+        known: u32,
+    },
+    /// The server may lose what it has answered, and the configuration refuses that.
+    #[error("the database {server} may lose what it has answered: {}", listed(losses))]
+    Loses {
+        /// Host, port and database, without a password.
+        server: String,
+        /// What may be lost, and what mends it.
+        losses: Vec<crate::postgres::Loss>,
+    },
     /// The store was written by a later release, whose format this one does not know.
     #[error("the database {} has format {found}, this release knows up to {known}: use a newer one", path.display())]
     Newer {
@@ -57,4 +99,8 @@ pub enum Error {
 
 fn owner(pid: Option<u32>) -> String {
     pid.map(|pid| format!(" by process {pid}")).unwrap_or_default()
+}
+
+fn listed(losses: &[crate::postgres::Loss]) -> String {
+    losses.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -1,12 +1,18 @@
-//! The storage ports of `holdfast-ports` over SQLite, and the suite that every backend of them must pass.
+//! The storage ports of `holdfast-ports` over SQLite and PostgreSQL, and the suite that every backend of them must pass.
 //!
 //! - [`DataFolder`]: the folder of a store, with one owner at a time
 //! - [`SqliteStore`]: journal, tasks, leases, keys, inboxes, blobs and checkpoints in one database file
+//! - [`PostgresStore`]: the same in a PostgreSQL database, for any number of replicas
 //! - `suite` (feature `suite`): what a backend has to do, as tests for any backend
-//! - `rules`: what a store decides, without I/O; `sqlite`: the rows
+//! - `rules`: what a store decides, without I/O; `sqlite`, `postgres`: the rows
 
+mod content;
 mod error;
 mod folder;
+mod notices;
+mod packed;
+mod plain;
+mod postgres;
 mod rules;
 mod sqlite;
 #[cfg(feature = "suite")]
@@ -14,4 +20,5 @@ pub mod suite;
 
 pub use error::{Error, Result};
 pub use folder::DataFolder;
+pub use postgres::{DatabaseUrl, Loss, OnLoss, PostgresClock, PostgresConfig, PostgresStore};
 pub use sqlite::{Clock, Fsync, SqliteConfig, SqliteStore};

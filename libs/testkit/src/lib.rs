@@ -1,4 +1,4 @@
-//! What tests share: virtual time, seeded faults, private folders, real processes with a guard.
+//! What tests share: virtual time, seeded faults, private folders, real processes with a guard, PostgreSQL servers.
 //!
 //! The test of the import rules lives here too: `tests/imports.rs`.
 
@@ -6,10 +6,12 @@ mod child;
 mod clock;
 mod faults;
 mod folder;
+mod postgres;
 mod processes;
 
 pub use child::{ChildError, ChildGuard, Sign};
 pub use clock::VirtualClock;
 pub use faults::Faults;
 pub use folder::Folder;
+pub use postgres::{Flush, Postgres, PostgresDatabase, PostgresError};
 pub use processes::running_with;

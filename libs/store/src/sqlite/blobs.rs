@@ -1,24 +1,16 @@
 //! Blobs: content by its digest, kept while something refers to it, and a day longer.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use holdfast_ports::{Blobs, Error, Result};
 use holdfast_types::payload::BLOB_LIMIT;
 use holdfast_types::{BlobRef, Payload, Timestamp};
-use sha2::{Digest, Sha256};
 use sqlx::{Row, SqliteConnection};
 
 use super::SqliteStore;
 use super::failed::{Context, Failed};
 use super::rows;
 use super::writer::{Tx, Write};
-
-/// A blob that nobody refers to yet is safe for so long after its last `put`: its append is under way (PROTOCOL 20).
-const UNTOUCHED: Duration = Duration::from_secs(24 * 3600);
-
-/// Content above this is digested on a thread for blocking work: it would hold others up for milliseconds.
-const SMALL: usize = 256 * 1024;
+use crate::content::{UNTOUCHED, digest};
 
 struct Put {
     sha256: Vec<u8>,
@@ -116,22 +108,6 @@ impl Blobs for SqliteStore {
     async fn collect(&self, limit: u32) -> Result<u32> {
         self.write(Collect(limit)).await
     }
-}
-
-async fn digest(content: Vec<u8>) -> Result<(Vec<u8>, Vec<u8>)> {
-    let small = content.len() <= SMALL;
-    let work = move || {
-        let sha256 = Sha256::digest(&content).to_vec();
-        (content, sha256)
-    };
-    if small {
-        return Ok(work());
-    }
-    tokio::task::spawn_blocking(work).await.map_err(|error| Error::Unavailable {
-        what: "blobs",
-        why: error.to_string(),
-        retry_after: None,
-    })
 }
 
 /// The number of the blob that a payload refers to, if it does.

@@ -8,7 +8,7 @@ use holdfast_types::TaskId;
 use holdfast_types::journal::EventRow;
 
 use super::SqliteStore;
-use super::notices::Subscription;
+use crate::notices::Subscription;
 
 /// So many events are read at once: a follower of a long task holds one page.
 const PAGE: i64 = 256;

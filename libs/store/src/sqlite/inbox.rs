@@ -10,9 +10,9 @@ use tokio_stream::wrappers::BroadcastStream;
 
 use super::SqliteStore;
 use super::failed::{Context, Failed};
-use super::journal::no_such_task;
 use super::rows::{self, to_json};
 use super::writer::{Tx, Write};
+use crate::plain::no_such_task;
 
 struct Put(InboxMessage);
 

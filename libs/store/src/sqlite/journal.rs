@@ -12,6 +12,7 @@ use super::failed::Context;
 use super::rows::{self, EVENT, integer};
 use super::snapshots::PutSnapshot;
 use super::{SqliteStore, follow};
+use crate::plain::no_such_task;
 
 #[async_trait]
 impl Journal for SqliteStore {
@@ -104,9 +105,4 @@ impl SqliteStore {
             Err(error) => error,
         }
     }
-}
-
-/// The answer to what asks for a task that is not there.
-pub(super) fn no_such_task(task: TaskId) -> Error {
-    Error::NotFound { what: task.to_string() }
 }

@@ -10,6 +10,7 @@ use super::claims::{self, ClaimMany, ClaimOne, Release, WANTS};
 use super::failed::Context;
 use super::sessions::{Close, Open, Renew};
 use super::{SqliteStore, rows};
+use crate::plain::first_half;
 
 /// Claims so many tasks at most in one transaction, so that nobody waits long behind it.
 const MOST: usize = 500;
@@ -93,9 +94,4 @@ impl SqliteStore {
             .of("claims")?;
         rows.iter().filter_map(|row| claims::held(row).transpose()).collect()
     }
-}
-
-/// The first eight bytes of an owner id, as a big-endian number.
-fn first_half(owner: OwnerId) -> u64 {
-    u64::try_from(owner.uuid().as_u128() >> 64).unwrap_or(0)
 }

@@ -11,7 +11,6 @@ mod inbox;
 mod journal;
 mod keys;
 mod leases;
-mod notices;
 mod open;
 mod packed;
 #[cfg(test)]
@@ -32,7 +31,7 @@ use holdfast_ports::Result;
 use holdfast_types::Timestamp;
 use sqlx::SqlitePool;
 
-use notices::Notices;
+use crate::notices::Notices;
 use writer::{Write, Writer};
 
 /// The store's clock. All leases, retentions and wake-ups run on it; it is read once a transaction.

@@ -8,10 +8,10 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, SqliteConnection};
 
-use super::notices::Notices;
 use super::writer::Writer;
 use super::{Clock, Fsync, Inner, SqliteConfig, SqliteStore};
 use crate::error::{Error, Result};
+use crate::notices::Notices;
 
 /// The store's format: raised by a migration that older releases can't live with.
 const FORMAT: u32 = 1;

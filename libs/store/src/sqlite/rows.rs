@@ -2,21 +2,16 @@
 
 use std::str::FromStr;
 
-use holdfast_ports::{Error, Result};
+use holdfast_ports::Result;
 use holdfast_types::journal::{EventRow, PreviousLife};
-use holdfast_types::key::{Holder, KeyState};
 use holdfast_types::task::TaskRow;
-use holdfast_types::{InstanceId, MessageId, Namespace, OwnerId, Payload, TaskId, Timestamp};
+use holdfast_types::{InstanceId, MessageId, Namespace, OwnerId, TaskId, Timestamp};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
+pub(super) use crate::plain::{corrupt, holder, integer, key_detail, payload, sha256, to_json};
 use crate::rules::life::Life;
-
-/// A row that can't be read.
-pub(super) fn corrupt(what: &str, why: impl std::fmt::Display) -> Error {
-    Error::Corrupt { what: what.to_owned(), why: why.to_string() }
-}
 
 /// One column, by its position.
 fn column<'r, T>(row: &'r SqliteRow, index: usize) -> Result<T>
@@ -35,11 +30,6 @@ pub(super) fn text(row: &SqliteRow, index: usize) -> Result<&str> {
 pub(super) fn number<T: TryFrom<i64>>(row: &SqliteRow, index: usize) -> Result<T> {
     let value: i64 = column(row, index)?;
     T::try_from(value).map_err(|_| corrupt("a number", value))
-}
-
-/// A number, as SQLite stores it.
-pub(super) fn integer(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 pub(super) fn time(row: &SqliteRow, index: usize) -> Result<Timestamp> {
@@ -80,12 +70,6 @@ fn opt_listed<T: FromStr<Err: std::fmt::Display>>(row: &SqliteRow, index: usize)
 /// JSON that stands in a column.
 pub(super) fn json<T: serde::de::DeserializeOwned>(row: &SqliteRow, index: usize) -> Result<T> {
     serde_json::from_str(text(row, index)?).map_err(|error| corrupt("a row's JSON", error))
-}
-
-/// Plain data as JSON.
-pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value)
-        .map_err(|error| Error::Invalid { field: "body".to_owned(), why: error.to_string() })
 }
 
 /// The columns of [`event`].
@@ -146,38 +130,4 @@ pub(super) fn task(row: &SqliteRow) -> Result<TaskRow> {
 
 pub(super) fn namespace(row: &SqliteRow, index: usize) -> Result<Namespace> {
     Namespace::try_new(text(row, index)?).map_err(|error| corrupt("a namespace", error))
-}
-
-/// What belongs to a key's state, as JSON.
-pub(super) fn key_detail(state: &KeyState) -> Option<String> {
-    match state {
-        KeyState::Done { result } => Some(payload(result)),
-        KeyState::FailedFinal { failure } => Some(plain_json(failure)),
-        KeyState::Open | KeyState::InDoubt | KeyState::Tombstone => None,
-    }
-}
-
-/// A payload as JSON.
-pub(super) fn payload(payload: &Payload) -> String {
-    plain_json(payload)
-}
-
-/// JSON of data whose maps have text keys only: that always succeeds, and what is not JSON would be refused at the
-/// next read.
-fn plain_json<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_string(value).unwrap_or_default()
-}
-
-/// The two columns of a holder.
-pub(super) fn holder(holder: &Holder) -> (Option<Vec<u8>>, String) {
-    match holder {
-        Holder::Call { task, call } => (Some(task.bytes().to_vec()), call.to_string()),
-        Holder::Foreign(client) => (None, client.clone()),
-    }
-}
-
-/// The bytes of a SHA-256 in hexadecimal; none where it is not one.
-pub(super) fn sha256(hexadecimal: &str) -> Option<Vec<u8>> {
-    let lower = hexadecimal.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    hex::decode(hexadecimal).ok().filter(|bytes| bytes.len() == 32 && lower)
 }

@@ -6,9 +6,9 @@ use holdfast_types::TaskId;
 use holdfast_types::journal::Snapshot;
 
 use super::failed::Failed;
-use super::journal::no_such_task;
 use super::rows::{self, integer};
 use super::writer::{Tx, Write};
+use crate::plain::no_such_task;
 
 /// Stores a snapshot, unless a newer one is there.
 pub(super) struct PutSnapshot {

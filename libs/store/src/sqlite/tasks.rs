@@ -4,15 +4,16 @@ use async_trait::async_trait;
 use holdfast_ports::{Error, Page, Result, TaskPage, Tasks};
 use holdfast_types::journal::TaskFilter;
 use holdfast_types::task::TaskRow;
-use holdfast_types::{TaskId, TaskOutcome, TaskStatus, Timestamp};
+use holdfast_types::{TaskId, Timestamp};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::SqliteStore;
 use super::failed::Context;
-use super::journal::no_such_task;
 use super::prune;
 use super::rows::{self, TASK};
 use super::values::Statement;
+use crate::plain::no_such_task;
+pub(super) use crate::rules::filter::states;
 
 #[async_trait]
 impl Tasks for SqliteStore {
@@ -81,25 +82,6 @@ impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:x}-{:x}", self.submitted_at, self.no)
     }
-}
-
-/// The values of the column `state` that a filter lets through; none: all.
-pub(super) fn states(filter: &TaskFilter) -> Option<Vec<&'static str>> {
-    let finished = filter.statuses.is_empty() || filter.statuses.contains(&TaskStatus::Finished);
-    if !filter.outcomes.is_empty() {
-        let outcomes = filter.outcomes.iter().filter(|_| finished);
-        return Some(distinct(outcomes.map(|outcome| outcome.as_str())));
-    }
-    if filter.statuses.is_empty() {
-        return None;
-    }
-    let statuses = filter.statuses.iter().map(|status| status.as_str());
-    let outcomes = TaskOutcome::ALL.iter().filter(|_| finished).map(|outcome| outcome.as_str());
-    Some(distinct(statuses.chain(outcomes)))
-}
-
-fn distinct(names: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
-    names.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }
 
 /// One ordered look-up for each state, merged: so a page reads as many rows as it shows, and one for each state.

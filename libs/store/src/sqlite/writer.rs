@@ -19,8 +19,8 @@ use tokio::task::JoinHandle;
 
 use super::append;
 use super::failed::{Failed, to_error};
-use super::notices::{News, Notices};
 use super::{Clock, SqliteConfig};
+use crate::notices::{News, Notices};
 
 /// As many jobs as one commit takes; more in the channel would only wait there instead of at their callers.
 const BATCH: usize = 256;

@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use futures::TryStreamExt;
 use holdfast_ports::Error;
+use holdfast_types::TaskId;
 use holdfast_types::journal::Hold;
-use holdfast_types::{Key, TaskId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Either, Executor};
 
-use super::Group;
 use crate::rules::append::blobs;
+use crate::rules::group::Group;
 use crate::sqlite::packed::{self, HEAD, KEY};
 use crate::sqlite::rows;
 use crate::sqlite::values::Statement;
@@ -116,10 +116,8 @@ fn ids(tasks: &HashSet<TaskId>) -> String {
 
 fn take(group: &mut Group, table: Table, row: &SqliteRow) -> Result<(), Error> {
     match table {
-        Table::Tasks => {
-            packed::split(rows::text(row, 0)?)?.iter().for_each(|row| take_task(group, row.get()))
-        }
-        Table::Keys => packed::split(rows::text(row, 0)?)?.iter().for_each(|row| take_key(group, row.get())),
+        Table::Tasks => packed::split(rows::text(row, 0)?)?.iter().for_each(|row| group.take_task(row.get())),
+        Table::Keys => packed::split(rows::text(row, 0)?)?.iter().for_each(|row| group.take_key(row.get())),
         Table::Blobs => drop(group.world.blobs.insert(rows::text(row, 0)?.to_owned())),
         Table::Inboxes => {
             let (task, message) = (rows::task_id(row, 0)?, rows::message_id(row, 1)?);
@@ -127,31 +125,4 @@ fn take(group: &mut Group, table: Table, row: &SqliteRow) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// A row that can't be read fails the appends of its task, and no others.
-fn take_task(group: &mut Group, row: &str) {
-    match packed::head(row) {
-        Ok((no, id, head)) => {
-            group.before.insert(id, (no, head.clone()));
-            group.world.tasks.insert(id, head);
-        }
-        Err(error) => {
-            if let Some(Ok(id)) = packed::name(row, 1).as_deref().map(packed::task_id) {
-                group.broken_tasks.insert(id, error);
-            }
-        }
-    }
-}
-
-/// A row that can't be read fails the appends that are about its key, and no others.
-fn take_key(group: &mut Group, row: &str) {
-    match packed::key(row) {
-        Ok(entry) => drop(group.world.keys.insert(entry.row.key.clone(), entry)),
-        Err(error) => {
-            if let Some(Ok(key)) = packed::name(row, 0).map(Key::try_new) {
-                group.broken_keys.insert(key, error);
-            }
-        }
-    }
 }

@@ -6,8 +6,8 @@ use holdfast_types::journal::Append;
 use holdfast_types::{TaskId, Timestamp};
 use sqlx::AssertSqlSafe;
 
-use super::Group;
 use crate::rules::append::{Head, blobs};
+use crate::rules::group::Group;
 use crate::sqlite::keys::write as keys;
 use crate::sqlite::rows::integer;
 use crate::sqlite::values::{Cell, MOST_ROWS, Statement, Values, class};

@@ -11,22 +11,22 @@ use tokio::sync::{broadcast, watch};
 const WAKEUPS: usize = 1024;
 
 /// The listeners of a store.
-pub(super) struct Notices {
+pub(crate) struct Notices {
     /// Followers of tasks.
-    pub(super) tasks: Arc<Topics<TaskId>>,
+    pub(crate) tasks: Arc<Topics<TaskId>>,
     /// Waiters for keys.
-    pub(super) keys: Arc<Topics<Key>>,
+    pub(crate) keys: Arc<Topics<Key>>,
     /// Who drives tasks.
-    pub(super) wakeups: broadcast::Sender<TaskId>,
+    pub(crate) wakeups: broadcast::Sender<TaskId>,
 }
 
 impl Notices {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { tasks: Arc::default(), keys: Arc::default(), wakeups: broadcast::channel(WAKEUPS).0 }
     }
 
     /// Tells everybody what a commit has changed.
-    pub(super) fn publish(&self, news: &News) {
+    pub(crate) fn publish(&self, news: &News) {
         self.tasks.notify(&news.tasks);
         self.keys.notify(&news.keys);
         for task in &news.woken {
@@ -38,17 +38,17 @@ impl Notices {
 
 /// What a transaction has changed, to be told once it is durable.
 #[derive(Debug, Default)]
-pub(super) struct News {
+pub(crate) struct News {
     /// Tasks with new events, or gone.
-    pub(super) tasks: Vec<TaskId>,
+    pub(crate) tasks: Vec<TaskId>,
     /// Keys whose rows changed.
-    pub(super) keys: Vec<Key>,
+    pub(crate) keys: Vec<Key>,
     /// Tasks that want to be driven.
-    pub(super) woken: Vec<TaskId>,
+    pub(crate) woken: Vec<TaskId>,
 }
 
 /// Listeners by topic; a topic exists while somebody listens.
-pub(super) struct Topics<K> {
+pub(crate) struct Topics<K> {
     // A plain mutex: held for a look-up, never across an await.
     topics: Mutex<HashMap<K, watch::Sender<()>>>,
 }
@@ -61,7 +61,7 @@ impl<K> Default for Topics<K> {
 
 impl<K: Hash + Eq + Clone> Topics<K> {
     /// Listens to a topic until the subscription is dropped.
-    pub(super) fn subscribe(self: &Arc<Self>, topic: K) -> Subscription<K> {
+    pub(crate) fn subscribe(self: &Arc<Self>, topic: K) -> Subscription<K> {
         let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
         let news = topics.entry(topic.clone()).or_insert_with(|| watch::channel(()).0).subscribe();
         Subscription { news: Some(news), topic, topics: Arc::clone(self) }
@@ -84,7 +84,7 @@ impl<K: Hash + Eq + Clone> Topics<K> {
 }
 
 /// A listener's place at a topic.
-pub(super) struct Subscription<K: Hash + Eq + Clone> {
+pub(crate) struct Subscription<K: Hash + Eq + Clone> {
     news: Option<watch::Receiver<()>>,
     topic: K,
     topics: Arc<Topics<K>>,
@@ -92,14 +92,14 @@ pub(super) struct Subscription<K: Hash + Eq + Clone> {
 
 impl<K: Hash + Eq + Clone> Subscription<K> {
     /// Forgets earlier news: to be called before looking, so that nothing falls between look and wait.
-    pub(super) fn rearm(&mut self) {
+    pub(crate) fn rearm(&mut self) {
         if let Some(news) = &mut self.news {
             news.mark_unchanged();
         }
     }
 
     /// Waits for news since the last [`Self::rearm`], or until `limit` has passed. Cancel-safe.
-    pub(super) async fn wait(&mut self, limit: std::time::Duration) {
+    pub(crate) async fn wait(&mut self, limit: std::time::Duration) {
         if let Some(news) = &mut self.news {
             let _ = tokio::time::timeout(limit, news.changed()).await;
         }

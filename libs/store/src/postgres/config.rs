@@ -1,0 +1,160 @@
+//! How a store on PostgreSQL is opened.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_types::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// Where a database is, with its password: `postgres://user:password@host:5432/database`. Never shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// Wraps a URL.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
+    /// Returns whether none was given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Serialize for DatabaseUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(if self.is_empty() { "" } else { "***" })
+    }
+}
+
+impl<'de> Deserialize<'de> for DatabaseUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Serde's own words would repeat the value.
+        let text = String::deserialize(deserializer).map_err(|_| de::Error::custom("a URL is a text"))?;
+        Ok(Self(text))
+    }
+}
+
+/// What becomes of a store that may lose what it has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OnLoss {
+    /// It is not opened.
+    #[default]
+    Refuse,
+    /// It is opened, with a warning for each setting.
+    Warn,
+}
+
+/// How a store is opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PostgresConfig {
+    /// Where the database is.
+    pub url: DatabaseUrl,
+    /// How many connections there are at most, besides the writers'.
+    pub connections: u32,
+    /// How many batches of appends are under way at once; each has a connection.
+    pub writers: u32,
+    /// How long a session lives without a renewal.
+    #[serde(with = "text")]
+    pub lease: Duration,
+    /// How long a settled key of a task is kept, at least.
+    #[serde(with = "text")]
+    pub key_retention: Duration,
+    /// How often followers and waiters look for themselves, besides being told by their own process.
+    #[serde(with = "text")]
+    pub poll: Duration,
+    /// What becomes of a server that may lose what it has answered.
+    pub on_loss: OnLoss,
+}
+
+impl Default for PostgresConfig {
+    fn default() -> Self {
+        Self {
+            url: DatabaseUrl::default(),
+            connections: 8,
+            writers: 2,
+            lease: Duration::from_secs(10),
+            key_retention: Duration::from_secs(7 * 24 * 3600),
+            poll: Duration::from_millis(250),
+            on_loss: OnLoss::Refuse,
+        }
+    }
+}
+
+impl PostgresConfig {
+    /// A configuration with the defaults of DESIGN section 13.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: DatabaseUrl::new(url), ..Self::default() }
+    }
+}
+
+/// Where a store's time comes from. All leases, retentions and wake-ups run on it; it is read once a transaction.
+#[derive(Clone)]
+pub enum PostgresClock {
+    /// The database's own clock: the one that all replicas share.
+    Database,
+    /// A clock that a test drives.
+    Given(Arc<dyn Fn() -> Timestamp + Send + Sync>),
+}
+
+impl fmt::Debug for PostgresClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Database => "Database",
+            Self::Given(_) => "Given",
+        })
+    }
+}
+
+/// A `Duration` as people write it.
+mod text {
+    use std::time::Duration;
+
+    use holdfast_types::time::{format_duration, parse_duration};
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format_duration(*duration))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        parse_duration(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_read_as_people_write_it_and_never_shows_its_password() {
+        let config: PostgresConfig =
+            serde_json::from_str(r#"{"url": "postgres://u:secret@db/h", "lease": "5s", "on_loss": "WARN"}"#)
+                .unwrap();
+        assert_eq!((config.lease, config.on_loss), (Duration::from_secs(5), OnLoss::Warn));
+        assert_eq!(config.url.expose(), "postgres://u:secret@db/h");
+        let shown = format!("{config:?}{}", serde_json::to_string(&config).unwrap());
+        assert!(!shown.contains("secret"), "{shown}");
+        assert!(serde_json::from_str::<PostgresConfig>(r#"{"unknown": 1}"#).is_err());
+        let refused = serde_json::from_str::<PostgresConfig>(r#"{"url": 123456}"#).unwrap_err().to_string();
+        assert!(!refused.contains("123456"), "{refused}");
+    }
+}

@@ -1,0 +1,89 @@
+//! Sessions and claims as their port says; the transactions are in `sessions` and `claims`.
+
+use async_trait::async_trait;
+use holdfast_ports::{Leases, Renewal, Renewed, Result, Session};
+use holdfast_types::journal::Claimed;
+use holdfast_types::{InstanceId, OwnerId, TaskId, Timestamp};
+use sqlx::AssertSqlSafe;
+
+use super::claims::{self, ClaimMany, ClaimOne, Release, WANTS};
+use super::failed::Context;
+use super::sessions::{Close, Open, Renew};
+use super::{PostgresStore, rows};
+use crate::plain::first_half;
+
+/// Claims so many tasks at most in one transaction, so that nobody waits long behind it.
+const MOST: usize = 500;
+
+/// The earliest wake-up, and whether a dead session has tasks that want a driver.
+pub(super) fn next_wake_text() -> String {
+    format!(
+        "SELECT (SELECT wake_at FROM tasks WHERE owner IS NULL AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1), \
+         EXISTS (SELECT 1 FROM sessions s JOIN tasks t ON t.instance = s.instance \
+         AND t.owner IS NOT NULL WHERE s.until <= $1 AND {WANTS})"
+    )
+}
+
+#[async_trait]
+impl Leases for PostgresStore {
+    async fn open(&self, instance: InstanceId) -> Result<Session> {
+        self.write(Open(instance)).await
+    }
+
+    async fn renew(&self, renewal: Renewal) -> Result<Renewed> {
+        let Some(session) = self.write(Renew(renewal.instance)).await? else { return Ok(Renewed::Ended) };
+        // Compared after the renewal: an instance may drive many tasks.
+        let claims = self.claims(renewal.instance).await?;
+        let digest = claims.iter().fold(0, |digest, claim| digest ^ first_half(claim.owner));
+        if claims.len() as u64 == renewal.driving && digest == renewal.digest {
+            return Ok(Renewed::Ok(session));
+        }
+        Ok(Renewed::Differs { session, claims })
+    }
+
+    async fn close(&self, instance: InstanceId) -> Result<()> {
+        self.write(Close(instance)).await
+    }
+
+    async fn claim(
+        &self,
+        instance: InstanceId,
+        mut owners: Vec<OwnerId>,
+        limit: u32,
+    ) -> Result<Vec<Claimed>> {
+        owners.truncate(usize::try_from(limit).unwrap_or(MOST).min(MOST));
+        self.write(ClaimMany { instance, owners }).await
+    }
+
+    async fn claim_one(&self, instance: InstanceId, owner: OwnerId, task: TaskId) -> Result<Option<Claimed>> {
+        self.write(ClaimOne { instance, owner, task }).await
+    }
+
+    async fn release(&self, task: TaskId, epoch: u64, owner: OwnerId) -> Result<()> {
+        self.write(Release { task, epoch, owner }).await
+    }
+
+    async fn next_wake(&self) -> Result<Option<Timestamp>> {
+        let now = self.now().await?;
+        let row = sqlx::query(AssertSqlSafe(next_wake_text()))
+            .bind(now.micros())
+            .fetch_one(self.pool())
+            .await
+            .of("next wake")?;
+        let waiting = rows::opt_time(&row, 0)?;
+        // Tasks of a dead session want to be driven now.
+        let lost = rows::flag(&row, 1)?.then_some(now);
+        Ok([waiting, lost].into_iter().flatten().min())
+    }
+}
+
+impl PostgresStore {
+    async fn claims(&self, instance: InstanceId) -> Result<Vec<Claimed>> {
+        let rows = sqlx::query(AssertSqlSafe(claims::of_instance_text()))
+            .bind(instance.bytes().as_slice())
+            .fetch_all(self.pool())
+            .await
+            .of("claims")?;
+        rows.iter().filter_map(|row| claims::held(row).transpose()).collect()
+    }
+}

@@ -1,0 +1,89 @@
+//! The ports over PostgreSQL and what speaks its language: appends in groups, everything else in transactions of its
+//! own. Several replicas may write to one database at once.
+
+mod append;
+mod blobs;
+mod checkpoints;
+mod claims;
+mod config;
+mod create;
+mod failed;
+mod follow;
+mod inbox;
+mod journal;
+mod keys;
+mod leases;
+mod losses;
+mod open;
+#[cfg(test)]
+mod plans;
+mod prune;
+mod rows;
+mod sessions;
+mod snapshots;
+mod tasks;
+mod tx;
+mod writer;
+
+use std::sync::Arc;
+
+use holdfast_ports::Result;
+use holdfast_types::Timestamp;
+use sqlx::PgPool;
+
+use crate::notices::Notices;
+use failed::Context;
+use tx::Shards;
+use writer::Writers;
+
+pub use config::{DatabaseUrl, OnLoss, PostgresClock, PostgresConfig};
+pub use losses::Loss;
+
+/// A store in a PostgreSQL database. Clones share it; any number of stores, in any number of processes, may be open
+/// over one database.
+#[derive(Clone)]
+pub struct PostgresStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pool: PgPool,
+    writers: Writers,
+    notices: Arc<Notices>,
+    clock: PostgresClock,
+    config: PostgresConfig,
+    shards: Shards,
+}
+
+impl std::fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresStore").field("config", &self.inner.config).finish_non_exhaustive()
+    }
+}
+
+impl PostgresStore {
+    /// Ends the writers after all that waits for them, and closes the connections. Later verbs of clones fail with
+    /// `Unavailable`.
+    ///
+    /// Dropping a store without this loses nothing that was answered.
+    pub async fn close(&self) {
+        self.inner.writers.close().await;
+        self.inner.pool.close().await;
+    }
+
+    /// The connections for reads and for writes other than appends.
+    fn pool(&self) -> &PgPool {
+        &self.inner.pool
+    }
+
+    /// The store's clock.
+    async fn now(&self) -> Result<Timestamp> {
+        match &self.inner.clock {
+            PostgresClock::Given(clock) => Ok(clock()),
+            clock @ PostgresClock::Database => {
+                let mut connection = self.pool().acquire().await.of("the clock")?;
+                tx::now(&mut connection, clock).await.of("the clock")
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Opening a store: the connections, the migrations, the look at what the server may lose.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, PgConnection};
+
+use super::config::{OnLoss, PostgresClock, PostgresConfig};
+use super::tx::{Shards, pause};
+use super::writer::Writers;
+use super::{Inner, Loss, PostgresStore, losses};
+use crate::error::{Error, Result};
+use crate::notices::Notices;
+
+/// The store's format: raised by a migration that older releases can't live with.
+const FORMAT: u32 = 1;
+
+/// Whoever gets no connection for so long is told so.
+const ACQUIRE: Duration = Duration::from_secs(5);
+
+/// What the server ends by itself, in milliseconds: no statement waits for ever, and no lock of a process that
+/// vanished in the middle of a transaction stays.
+const LIMITS: [(&str, &str); 3] = [
+    ("statement_timeout", "30000"),
+    ("lock_timeout", "10000"),
+    ("idle_in_transaction_session_timeout", "30000"),
+];
+
+/// Replicas that migrate at the same moment may be in each other's way where the database has no advisory locks.
+const MIGRATIONS: u32 = 5;
+
+impl PostgresStore {
+    /// Connects, makes or migrates the tables, checks what the server may lose, and starts the writers on the
+    /// present runtime.
+    ///
+    /// # Errors
+    /// [`Error::Url`] where the URL is none; [`Error::Connect`] and [`Error::MigrateDatabase`] where the database
+    /// can't be used; [`Error::NewerDatabase`] for a store of a later release; [`Error::Loses`] where the server may
+    /// lose what it has answered and the configuration refuses that.
+    pub async fn open(config: PostgresConfig, clock: PostgresClock) -> Result<Self> {
+        let (options, server) = options(&config)?;
+        let mut connection = connect(&options, &server).await?;
+        let found = losses::find(&mut connection)
+            .await
+            .map_err(|source| Error::Connect { server: server.clone(), source })?;
+        judge(&config, &server, found)?;
+        migrate(&mut connection, &server).await?;
+        drop(connection);
+        let pool = pool(options.clone(), config.connections);
+        let notices = Arc::new(Notices::new());
+        let writers_pool = pool_of_writers(options, config.writers);
+        let inner = Arc::new_cyclic(|inner| Inner {
+            pool,
+            writers: Writers::start(&writers_pool, config.writers, inner),
+            notices,
+            clock,
+            config,
+            shards: Shards::new(),
+        });
+        Ok(Self { inner })
+    }
+
+    /// What the server may lose of what it has answered (PROTOCOL 17), each with what mends it; empty: nothing.
+    /// Opens a connection of its own: for `holdfast doctor`.
+    ///
+    /// # Errors
+    /// [`Error::Url`]; [`Error::Connect`] where the server does not answer.
+    pub async fn losses(config: &PostgresConfig) -> Result<Vec<Loss>> {
+        let (options, server) = options(config)?;
+        let mut connection = connect(&options, &server).await?;
+        losses::find(&mut connection).await.map_err(|source| Error::Connect { server, source })
+    }
+}
+
+/// The options of a connection, and the server's name as it may be shown.
+fn options(config: &PostgresConfig) -> Result<(PgConnectOptions, String)> {
+    if config.url.is_empty() {
+        return Err(Error::Url { why: "it is empty".to_owned() });
+    }
+    // The parser's words may hold parts of the URL.
+    let options = PgConnectOptions::from_str(config.url.expose())
+        .map_err(|_| Error::Url { why: "want postgres://user:password@host:5432/database".to_owned() })?;
+    let database = options.get_database().unwrap_or(options.get_username());
+    let server = format!("{}:{}/{database}", options.get_host(), options.get_port());
+    let options = options.options(LIMITS).disable_statement_logging();
+    let options = match options.get_application_name() {
+        Some(_) => options,
+        None => options.application_name("holdfast"),
+    };
+    Ok((options, server))
+}
+
+async fn connect(options: &PgConnectOptions, server: &str) -> Result<PgConnection> {
+    let refuse = |source| Error::Connect { server: server.to_owned(), source };
+    match tokio::time::timeout(ACQUIRE, options.connect()).await {
+        Ok(connected) => connected.map_err(refuse),
+        Err(_) => Err(refuse(super::tx::silent())),
+    }
+}
+
+fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections.max(1))
+        .acquire_timeout(ACQUIRE)
+        // A dead connection is found when a transaction begins on it.
+        .test_before_acquire(true)
+        .connect_lazy_with(options)
+}
+
+fn pool_of_writers(options: PgConnectOptions, writers: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(writers.max(1))
+        .acquire_timeout(ACQUIRE)
+        // Each writer keeps its connection until it fails.
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(options)
+}
+
+fn judge(config: &PostgresConfig, server: &str, found: Vec<Loss>) -> Result<()> {
+    if !found.is_empty() && config.on_loss == OnLoss::Refuse {
+        return Err(Error::Loses { server: server.to_owned(), losses: found });
+    }
+    for loss in found {
+        tracing::warn!(server, %loss, "the store may lose what it has answered");
+    }
+    Ok(())
+}
+
+async fn migrate(connection: &mut PgConnection, server: &str) -> Result<()> {
+    let mut runs = 0;
+    loop {
+        check_format(connection, server).await?;
+        let mut migrations = sqlx::migrate!("migrations/postgres");
+        // Migrations of a later release of the same format only add: this one need not know them.
+        migrations.set_ignore_missing(true);
+        match migrations.run(&mut *connection).await {
+            Ok(()) => return Ok(()),
+            Err(source) if runs + 1 >= MIGRATIONS => {
+                return Err(Error::MigrateDatabase { server: server.to_owned(), source });
+            }
+            Err(error) => {
+                runs += 1;
+                tracing::debug!(%error, "another replica may be migrating");
+                tokio::time::sleep(pause(runs) * 20).await;
+            }
+        }
+    }
+}
+
+async fn check_format(connection: &mut PgConnection, server: &str) -> Result<()> {
+    let refuse = |source| Error::Connect { server: server.to_owned(), source };
+    let known: bool = sqlx::query_scalar("SELECT to_regclass('meta') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(refuse)?;
+    if !known {
+        return Ok(());
+    }
+    let found: String = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'format'")
+        .fetch_one(connection)
+        .await
+        .map_err(refuse)?;
+    if found.parse::<u32>().is_ok_and(|found| found <= FORMAT) {
+        return Ok(());
+    }
+    Err(Error::NewerDatabase { server: server.to_owned(), found, known: FORMAT })
+}

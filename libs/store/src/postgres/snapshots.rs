@@ -1,0 +1,47 @@
+//! Snapshots of folds: the newest of each task.
+
+use async_trait::async_trait;
+use holdfast_ports::Error;
+use holdfast_types::TaskId;
+use holdfast_types::journal::Snapshot;
+
+use super::failed::Failed;
+use super::rows::{self, integer};
+use super::tx::{Tx, Write};
+use crate::plain::no_such_task;
+
+/// Stores a snapshot, unless a newer one is there.
+pub(super) struct PutSnapshot {
+    pub(super) task: TaskId,
+    pub(super) snapshot: Snapshot,
+}
+
+#[async_trait]
+impl Write for PutSnapshot {
+    type Answer = ();
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<(), Failed> {
+        let row = sqlx::query("SELECT last_seq FROM tasks WHERE id = $1 FOR KEY SHARE")
+            .bind(self.task.bytes().as_slice())
+            .fetch_optional(&mut *tx.connection)
+            .await?
+            .ok_or_else(|| no_such_task(self.task))?;
+        let last_seq: u64 = rows::number(&row, 0)?;
+        if self.snapshot.seq > last_seq {
+            let why = format!("the task's last event is {last_seq}");
+            return Err(Error::Invalid { field: "snapshot.seq".to_owned(), why }.into());
+        }
+        sqlx::query(
+            "INSERT INTO snapshots (task, seq, v, body) VALUES ($1, $2, $3, $4) ON CONFLICT (task) \
+             DO UPDATE SET seq = excluded.seq, v = excluded.v, body = excluded.body \
+             WHERE excluded.seq >= snapshots.seq",
+        )
+        .bind(self.task.bytes().as_slice())
+        .bind(integer(self.snapshot.seq))
+        .bind(i64::from(self.snapshot.v))
+        .bind(&self.snapshot.body)
+        .execute(&mut *tx.connection)
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! A group of appends that share a transaction: what they are about, and each one's answer.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use holdfast_ports::{Error, Result};
+use holdfast_types::journal::{Append, Appended, Hold};
+use holdfast_types::{Key, TaskId, Timestamp};
+
+use super::append::{Head, Verdict, World, apply};
+use crate::notices::News;
+use crate::packed;
+
+/// What a group is about, as the tables have it.
+#[derive(Default)]
+pub(crate) struct Group {
+    /// What it becomes.
+    pub(crate) world: World,
+    /// The number of each task (where the backend numbers them), and its head before the group.
+    pub(crate) before: HashMap<TaskId, (i64, Head)>,
+    /// Tasks and keys whose rows can't be read: their appends fail, their neighbours don't.
+    broken_tasks: HashMap<TaskId, Error>,
+    broken_keys: HashMap<Key, Error>,
+}
+
+impl Group {
+    /// Takes a task's row in. One that can't be read fails the appends of its task, and no others.
+    pub(crate) fn take_task(&mut self, row: &str) {
+        match packed::head(row) {
+            Ok((no, id, head)) => {
+                self.before.insert(id, (no, head.clone()));
+                self.world.tasks.insert(id, head);
+            }
+            Err(error) => {
+                if let Some(Ok(id)) = packed::name(row, 1).as_deref().map(packed::task_id) {
+                    self.broken_tasks.insert(id, error);
+                }
+            }
+        }
+    }
+
+    /// Takes a key's row in. One that can't be read fails the appends that are about its key, and no others.
+    pub(crate) fn take_key(&mut self, row: &str) {
+        match packed::key(row) {
+            Ok(entry) => drop(self.world.keys.insert(entry.row.key.clone(), entry)),
+            Err(error) => {
+                if let Some(Ok(key)) = packed::name(row, 0).map(Key::try_new) {
+                    self.broken_keys.insert(key, error);
+                }
+            }
+        }
+    }
+
+    /// Decides about one append: its answer, and the sequence number before it where it is to be written.
+    pub(crate) fn judge(
+        &mut self,
+        append: &Append,
+        retention: Duration,
+        now: Timestamp,
+    ) -> (Result<Appended>, Option<u64>) {
+        if let Some(error) = self.broken(append) {
+            return (Err(error), None);
+        }
+        match apply(&mut self.world, append, retention, now) {
+            Verdict::Written { after } => {
+                let last_seq = after.saturating_add(append.events.len() as u64);
+                (Ok(Appended::Ok { last_seq }), Some(after))
+            }
+            Verdict::Repeated { last_seq } => (Ok(Appended::Ok { last_seq }), None),
+            Verdict::Refused(refusal) => (Ok(Appended::Refused(refusal)), None),
+        }
+    }
+
+    fn broken(&self, append: &Append) -> Option<Error> {
+        let key = || append.keys.iter().find_map(|change| self.broken_keys.get(&change.key));
+        self.broken_tasks.get(&append.task).or_else(key).cloned()
+    }
+
+    /// Notes what is to be told of the written appends after their commit.
+    pub(crate) fn tell(&self, written: &[(&Append, u64)], now: Timestamp, news: &mut News) {
+        for (append, _) in written {
+            if !append.events.is_empty() {
+                news.tasks.push(append.task);
+            }
+            let wake_at = self.world.tasks.get(&append.task).and_then(|head| head.wake_at);
+            if append.hold == Hold::GiveBack && wake_at.is_some_and(|at| at <= now) {
+                news.woken.push(append.task);
+            }
+        }
+        news.keys.extend(self.world.changed_keys.iter().cloned());
+    }
+}
