@@ -13,7 +13,7 @@ use super::config::RedisConfig;
 use super::error::RedisError;
 use super::hints::{Hint, Hints, may_stand_here};
 use crate::Clock;
-use crate::rules::keys::{self as rules, is_settled};
+use crate::rules::keys::is_settled;
 
 /// How long a key that is put back stays claimed where this process dies before it has put the result back too.
 const PUT_BACK: Duration = Duration::from_secs(60);
@@ -44,7 +44,7 @@ impl FrontedKeys {
 
     /// Asks the index about a row that Redis has held for a while. None: the index is right, and is to be asked.
     async fn confirm(&self, hint: &Hint, asked: Instant) -> Result<Option<KeyRow>> {
-        let ours = &hint.entry.row;
+        let ours = &hint.row;
         let row = self.index.get(&ours.key).await?.map(|(row, _)| row);
         match row {
             Some(row) if may_stand_here(&row) && row.generation == ours.generation => {
@@ -66,7 +66,7 @@ impl FrontedKeys {
 
     /// Gives the index back what it has lost, where nobody has taken the key since (PROTOCOL 17).
     async fn put_back(&self, hint: &Hint, row: Option<KeyRow>) -> Result<()> {
-        let ours = &hint.entry.row;
+        let ours = &hint.row;
         let token = match row {
             // The claim is still there, and only its end was lost.
             Some(row) if row.token == ours.token => row.token,
@@ -115,6 +115,18 @@ fn has_lost(row: Option<&KeyRow>, ours: &KeyRow) -> bool {
     })
 }
 
+/// What a settled row answers. Never a permission.
+fn replay(row: KeyRow, fingerprint: &str) -> Option<BeginAnswer> {
+    if !row.fingerprint.is_empty() && row.fingerprint != fingerprint {
+        return Some(BeginAnswer::Mismatch { first: row.fingerprint });
+    }
+    match row.state {
+        KeyState::Done { result } => Some(BeginAnswer::Completed { result, at: row.changed_at }),
+        KeyState::FailedFinal { failure } => Some(BeginAnswer::FailedFinal { failure }),
+        KeyState::Open | KeyState::InDoubt | KeyState::Tombstone => None,
+    }
+}
+
 #[async_trait]
 impl Keys for FrontedKeys {
     fn durability(&self) -> Durability {
@@ -123,20 +135,10 @@ impl Keys for FrontedKeys {
 
     async fn begin(&self, begin: Begin) -> Result<BeginAnswer> {
         let asked = Instant::now();
-        if let Some(mut hint) = self.hints.look(&begin.key).await {
-            let known = if hint.fresh {
-                true
-            } else {
-                match self.confirm(&hint, asked).await? {
-                    Some(row) => {
-                        hint.entry.row = row;
-                        true
-                    }
-                    None => false,
-                }
-            };
-            if known {
-                return Ok(rules::begin(Some(hint.entry), &begin, hint.now).answer);
+        if let Some(hint) = self.hints.look(&begin.key).await {
+            let known = if hint.fresh { Some(hint.row) } else { self.confirm(&hint, asked).await? };
+            if let Some(replayed) = known.and_then(|row| replay(row, &begin.fingerprint)) {
+                return Ok(replayed);
             }
         }
         let key = begin.key.clone();

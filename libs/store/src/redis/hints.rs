@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_types::Timestamp;
-use holdfast_types::key::{Holder, Key, KeyRow};
+use holdfast_types::key::{Holder, Key, KeyRow, KeyState};
 use tokio::time::Instant;
 
 use super::config::RedisConfig;
@@ -15,7 +15,7 @@ use super::link::Lost;
 use super::news::{News, Subscription};
 use super::script::{self, Scripts, Table, micros};
 use crate::Clock;
-use crate::rules::keys::{Entry, is_settled};
+use crate::rules::keys::Entry;
 
 /// How old what was read from the index may be when it reaches Redis. A command that was held up longer on its way (a
 /// paused Redis executes what it received before) might bring back what was forgotten meanwhile.
@@ -27,8 +27,8 @@ const CLOSED: Duration = Duration::from_secs(30);
 /// A settled row as Redis holds it.
 #[derive(Debug, Clone)]
 pub(super) struct Hint {
-    /// The entry.
-    pub(super) entry: Entry,
+    /// The row.
+    pub(super) row: KeyRow,
     /// Whether it answers alone.
     pub(super) fresh: bool,
     /// Redis's time when it was read.
@@ -80,7 +80,7 @@ impl Hints {
             return Ok(None);
         }
         let fresh_until = fields.get("fresh_until").map_or(Ok(0), |text| number::<i64>(text))?;
-        Ok(Some(Hint { entry, fresh: now.micros() < fresh_until, now }))
+        Ok(Some(Hint { row: entry.row, fresh: now.micros() < fresh_until, now }))
     }
 
     /// Puts a row of the index that was read after `asked` into Redis, if it may stand there, and tells its waiters. A
@@ -153,5 +153,6 @@ impl Hints {
 
 /// Whether nothing but this port's own verbs, all of which pass here, can change the row: see [`super`].
 pub(super) fn may_stand_here(row: &KeyRow) -> bool {
-    matches!(row.holder, Holder::Foreign(_)) && is_settled(&row.state) && !row.is_free()
+    let ended = matches!(row.state, KeyState::Done { .. } | KeyState::FailedFinal { .. });
+    matches!(row.holder, Holder::Foreign(_)) && ended && !row.is_free()
 }

@@ -210,3 +210,6 @@ impl Keys for RedisKeys {
         Ok(0)
     }
 }
+
+#[cfg(test)]
+mod tests;
