@@ -1,8 +1,10 @@
-//! The storage ports of `holdfast-ports` over SQLite and PostgreSQL, and the suite that every backend of them must pass.
+//! The storage ports of `holdfast-ports` over SQLite, PostgreSQL and Redis, and the suite that every backend of them
+//! must pass.
 //!
 //! - [`DataFolder`]: the folder of a store, with one owner at a time
 //! - [`SqliteStore`]: journal, tasks, leases, keys, inboxes, blobs and checkpoints in one database file
 //! - [`PostgresStore`]: the same in a PostgreSQL database, for any number of replicas
+//! - [`RedisKeys`], [`FrontedKeys`]: the key table on Redis alone, and with Redis before it
 //! - `suite` (feature `suite`): what a backend has to do, as tests for any backend
 //! - `rules`: what a store decides, without I/O; `sqlite`, `postgres`: the rows
 
@@ -13,11 +15,16 @@ mod notices;
 mod packed;
 mod plain;
 mod postgres;
+mod redis;
 mod rules;
 mod sqlite;
 #[cfg(feature = "suite")]
 pub mod suite;
 
+pub use self::redis::{
+    FrontedKeys, IfWeaker, RedisConfig, RedisError, RedisFinding, RedisKeeps, RedisKeys, RedisReport,
+    RedisUrl, check_redis,
+};
 pub use error::{Error, Result};
 pub use folder::DataFolder;
 pub use postgres::{DatabaseUrl, Loss, OnLoss, PostgresClock, PostgresConfig, PostgresStore};

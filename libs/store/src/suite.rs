@@ -100,6 +100,7 @@ macro_rules! suite {
             }
             key_verbs {
                 a_completed_key_is_replayed,
+                a_completed_key_answers_tasks_too,
                 other_arguments_are_a_mismatch,
                 a_permanent_failure_is_replayed,
                 a_concurrent_caller_waits_for_the_result,
@@ -162,6 +163,30 @@ macro_rules! suite {
             snapshots {
                 a_load_begins_at_the_newest_snapshot,
                 a_snapshot_of_the_future_is_refused,
+            }
+        }
+    };
+}
+
+/// Makes the cases that need no task `#[tokio::test]`s, for a key table without a journal beside it: of the fixture
+/// they use `keys` and the clock alone.
+#[macro_export]
+macro_rules! key_table_suite {
+    ($fixture:path) => {
+        $crate::suite_cases! { $fixture;
+            key_verbs {
+                a_completed_key_is_replayed,
+                other_arguments_are_a_mismatch,
+                a_permanent_failure_is_replayed,
+                a_concurrent_caller_waits_for_the_result,
+                a_lease_that_ends_leaves_doubt,
+                a_release_never_takes_back_an_earlier_attempt,
+                a_released_first_attempt_leaves_the_key_free,
+                an_old_token_is_fenced_and_its_result_kept,
+                a_lease_is_prolonged,
+                tokens_grow_though_the_clock_steps_back,
+                keys_are_listed_by_prefix,
+                an_unknown_key_has_no_token,
             }
         }
     };

@@ -1,4 +1,5 @@
-//! What tests share: virtual time, seeded faults, private folders, real processes with a guard, PostgreSQL servers.
+//! What tests share: virtual time, seeded faults, private folders, private PostgreSQL and Redis servers, real processes
+//! with a guard.
 //!
 //! The test of the import rules lives here too: `tests/imports.rs`.
 
@@ -8,6 +9,7 @@ mod faults;
 mod folder;
 mod postgres;
 mod processes;
+mod redis;
 
 pub use child::{ChildError, ChildGuard, Sign};
 pub use clock::VirtualClock;
@@ -15,3 +17,4 @@ pub use faults::Faults;
 pub use folder::Folder;
 pub use postgres::{Flush, Postgres, PostgresDatabase, PostgresError};
 pub use processes::running_with;
+pub use redis::{Kept, Redis, RedisError};

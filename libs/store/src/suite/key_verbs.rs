@@ -66,7 +66,12 @@ pub async fn a_completed_key_is_replayed(fixture: &Fixture) {
     let at = fixture.clock.now();
     assert_eq!(complete(fixture, &key, token, "paid").await, KeyAnswer::Ok);
     assert_eq!(begin(fixture, &key, "b").await, BeginAnswer::Completed { result: text("paid"), at });
-    // Tasks are answered alike.
+}
+
+pub async fn a_completed_key_answers_tasks_too(fixture: &Fixture) {
+    let key = key("replay-to-a-task");
+    let token = acquire(fixture, &key, "a").await;
+    assert_eq!(complete(fixture, &key, token, "paid").await, KeyAnswer::Ok);
     let driver = driven(fixture).await;
     assert!(
         matches!(driver.refused(fixture, driver.claim(&key)).await, Refusal::KeyHeld(row) if row.state == KeyState::Done { result: text("paid") })
