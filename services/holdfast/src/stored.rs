@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use holdfast_store::{DataFolder, SqliteConfig, SqliteStore};
+use holdfast_store::{DataFolder, PostgresClock, PostgresConfig, PostgresStore, SqliteConfig, SqliteStore};
 
 use crate::compose::{Process, Stores};
 use crate::error::{Error, Result};
@@ -13,6 +13,8 @@ use crate::settings::Settings;
 pub(crate) enum Stored {
     /// One file, in a folder whose lock is held as long as this lives.
     Sqlite { store: SqliteStore, _folder: DataFolder },
+    /// A database that replicas share.
+    Postgres(PostgresStore),
 }
 
 /// Opens the store that the configuration names.
@@ -20,6 +22,14 @@ pub(crate) enum Stored {
 /// # Errors
 /// [`Error`] where it can't be opened, or may lose more than the configuration allows.
 pub(crate) async fn open(settings: &Settings, process: &Process) -> Result<Stored> {
+    if !settings.store.url.is_empty() {
+        // One place says how long keys are kept, whatever holds them.
+        let config = PostgresConfig { key_retention: settings.retention.keys, ..settings.store.clone() };
+        let opened = PostgresStore::open(config, PostgresClock::Database).await;
+        return opened
+            .map(Stored::Postgres)
+            .map_err(|error| Error::platform("the store can't be opened")(error.into()));
+    }
     let folder = folder::take(&settings.data_dir).await?;
     let store = sqlite(&folder, settings, process).await?;
     Ok(Stored::Sqlite { store, _folder: folder })
@@ -46,6 +56,7 @@ impl Stored {
     pub(crate) fn ports(&self) -> Stores {
         match self {
             Self::Sqlite { store, .. } => Stores::of(store.clone()),
+            Self::Postgres(store) => Stores::of(store.clone()),
         }
     }
 
@@ -53,6 +64,7 @@ impl Stored {
     pub(crate) async fn close(self) {
         match self {
             Self::Sqlite { store, .. } => store.close().await,
+            Self::Postgres(store) => store.close().await,
         }
     }
 }

@@ -73,8 +73,8 @@ pub struct PostgresConfig {
     /// How long a session lives without a renewal.
     #[serde(with = "text")]
     pub lease: Duration,
-    /// How long a settled key of a task is kept, at least.
-    #[serde(with = "text")]
+    /// How long a settled key of a task is kept, at least. No setting of its own: the platform has one for all stores.
+    #[serde(skip)]
     pub key_retention: Duration,
     /// How often followers and waiters look for themselves, besides being told by their own process.
     #[serde(with = "text")]

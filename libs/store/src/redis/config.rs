@@ -16,6 +16,12 @@ impl RedisUrl {
         Self(url.into())
     }
 
+    /// Returns whether none was given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The URL itself. Not to be logged.
     pub(super) fn expose(&self) -> &str {
         &self.0

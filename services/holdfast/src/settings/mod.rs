@@ -34,6 +34,10 @@ pub(crate) struct Settings {
     pub(crate) serve: Serve,
     /// Where such a role finds the others.
     pub(crate) join: Join,
+    /// The PostgreSQL that holds the journal of a platform that is spread out; without a URL it is SQLite in `data_dir`.
+    pub(crate) store: holdfast_store::PostgresConfig,
+    /// The Redis before the key table; without a URL there is none.
+    pub(crate) redis: holdfast_store::RedisConfig,
     /// The orchestrator.
     pub(crate) orchestrator: holdfast_orchestrator::Config,
     /// How long what is finished is kept.
@@ -52,6 +56,8 @@ impl Default for Settings {
             listen: Listen::default(),
             serve: Serve::default(),
             join: Join::default(),
+            store: holdfast_store::PostgresConfig::default(),
+            redis: holdfast_store::RedisConfig::default(),
             orchestrator: holdfast_orchestrator::Config::default(),
             retention: Retention::default(),
             worker: holdfast_worker::Config::default(),
