@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use holdfast_orchestrator::NoHost;
+use holdfast_proto::v1::health_service_server::HealthServiceServer;
+use holdfast_rpc::server::Forward;
 use holdfast_rpc::{Server, server};
 use serde_json::Map;
 
@@ -17,15 +19,20 @@ use crate::error::{Error, Result};
 pub(crate) async fn run(site: Site) -> Result<()> {
     let join = &site.settings.join;
     let stores = joined::stores(join).ok_or_else(|| joined::nowhere("the journal", "--checkpoint"))?;
-    let directory =
-        joined::directory(join).ok_or_else(|| joined::nowhere("the registry of workers", "--health"))?;
+    let directory = joined::directory(join, site.process.ids.instance())
+        .ok_or_else(|| joined::nowhere("the registry of workers", "--health"))?;
     let around = Surroundings { stores, directory, host: Arc::new(NoHost) };
     let config = site.settings.orchestrator.clone();
     let orchestrator = compose::build_orchestrator(&site.process, config, around, &site.telemetry);
     let (listener, bound) = site.bind(site.settings.serve.orchestrator).await?;
     site.ready(bound, Map::new()).await?;
     let config = server::Config { drain: site.settings.orchestrator.drain, ..server::Config::default() };
-    let serving = site.serve(listener, Server::new(config).add(orchestrator.grpc()));
+    let mut server = Server::new(config).add(orchestrator.grpc());
+    if let Some(health) = join.health.as_slice().first() {
+        // Whoever talks to the public API asks it too which tools there are.
+        server = server.add(Forward::<HealthServiceServer<()>>::new(compose::channel(health)));
+    }
+    let serving = site.serve(listener, server);
     let driving = async {
         let driven = orchestrator.run(site.shutdown.clone()).await;
         // An orchestrator that can't drive must not look alive.

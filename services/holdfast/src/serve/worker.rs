@@ -25,7 +25,10 @@ pub(crate) async fn run(site: Site, tools: Vec<Arc<dyn Tool>>) -> Result<()> {
     };
     let registrars: Vec<Arc<dyn Registrar>> =
         join.health.as_slice().iter().map(|address| registrar(address)).collect();
-    let stores = joined::stores(join);
+    let mut stores = joined::stores(join);
+    if let (Some(stores), Some(front)) = (&mut stores, joined::front(join)) {
+        stores.keys = front;
+    }
     let config = site.settings.worker.clone();
     let (listener, bound) = site.bind(config.listen).await?;
     let worker = compose::build_worker(&site.process, config, id, stores.as_ref(), tools)?;
