@@ -9,6 +9,7 @@ mod lint;
 mod proto;
 mod report;
 mod run;
+mod servers;
 mod sizes;
 mod suite;
 mod tools;

@@ -3,10 +3,13 @@
 use crate::counts::Counts;
 use crate::report::Report;
 use crate::run::{PROFILE, cargo, counted};
-use crate::{doctests, tools};
+use crate::{doctests, servers, tools};
 
 /// Runs every test with nextest where it is installed, else with cargo.
 pub(crate) fn run(report: &mut Report) {
+    if let Err(error) = servers::install() {
+        report.step("install the servers of the tests", || Err(error));
+    }
     if tools::has_nextest() {
         let arguments = [
             "nextest",

@@ -1,9 +1,15 @@
 //! Servers of tests end with their tests.
 #![allow(clippy::unwrap_used)]
 
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use holdfast_testkit::{Flush, Postgres, PostgresDatabase, running_with};
+use holdfast_runtime::{Clock, SystemClock};
+use holdfast_testkit::{ChildGuard, Flush, Postgres, PostgresDatabase, running_with};
+
+const CHILD: &str = "HOLDFAST_TEST_POSTGRES_CHILD";
+const WAIT: Duration = Duration::from_secs(120);
 
 /// Asks a server for one value.
 fn ask(url: &str, statement: &str) -> Option<String> {
@@ -28,7 +34,7 @@ fn a_killed_server_starts_again_with_its_data_and_ends_with_its_test() {
     assert!(!running_with(&folder).unwrap().is_empty());
     drop(server);
     assert_eq!(running_with(&folder).unwrap(), Vec::<u32>::new());
-    assert!(!std::path::Path::new(&folder).exists());
+    assert!(!Path::new(&folder).exists());
 }
 
 #[test]
@@ -40,4 +46,34 @@ fn each_test_has_a_database_of_its_own() {
     drop(a);
     assert_eq!(ask(&gone, "SELECT 1"), None);
     assert_eq!(ask(&b.url(), "SELECT 1").unwrap(), "1");
+}
+
+/// The process that is killed: says where its server's data is, and waits for its end.
+#[test]
+#[ignore = "the child of the test below"]
+fn child_that_holds_a_server_until_it_is_killed() {
+    if std::env::var_os(CHILD).is_none() {
+        return;
+    }
+    let server = Postgres::start(Flush::Never).unwrap();
+    println!("\nserver {}", ask(&server.url(), "SHOW data_directory").unwrap());
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn a_server_ends_though_its_process_is_killed() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", "child_that_holds_a_server_until_it_is_killed", "--nocapture"]);
+    command.env(CHILD, "1");
+    let mut child = ChildGuard::start(command).unwrap();
+    let folder = child.line("server", WAIT, |line| line.strip_prefix("server ").map(str::to_owned)).unwrap();
+    assert!(!running_with(&folder).unwrap().is_empty());
+    child.kill().unwrap();
+    let deadline = SystemClock.boot().after(WAIT);
+    while !running_with(&folder).unwrap().is_empty() || Path::new(&folder).exists() {
+        assert!(!deadline.since(SystemClock.boot()).is_zero(), "it still runs");
+        std::thread::yield_now();
+    }
 }

@@ -17,7 +17,7 @@ use holdfast_types::key::KeyOp;
 use crate::open;
 
 const TASKS: usize = 8;
-const KILLS: u64 = 3;
+const KILLS: u64 = 2;
 /// Every task appends so often.
 const APPENDS: u64 = 80;
 
