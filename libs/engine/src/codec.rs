@@ -84,6 +84,7 @@ kinds! {
     LateOutcome = "late_outcome" v 1 plain,
     CallReplayed = "call_replayed" v 1 plain,
     CallFailed = "call_failed" v 1 plain,
+    CallWaits = "call_waits" v 1 plain,
     Probed = "probed" v 1 plain,
     StoodIn = "stood_in" v 1 plain,
     QuestionAsked = "question_asked" v 1 plain,

@@ -15,6 +15,10 @@ use serde_json::Value;
 
 use crate::report::Report;
 
+mod wait;
+
+pub use wait::CallWaits;
+
 /// One event of a task's journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -32,6 +36,7 @@ pub enum Event {
     LateOutcome(LateOutcome),
     CallReplayed(CallReplayed),
     CallFailed(CallFailed),
+    CallWaits(CallWaits),
     Probed(Probed),
     StoodIn(StoodIn),
     QuestionAsked(QuestionAsked),

@@ -6,7 +6,7 @@ use holdfast_types::{
 };
 
 use super::Decided;
-use crate::action::{Execute, Fence, Prepare, PrepareArgs, Probe};
+use crate::action::{Execute, Fence, Look, Prepare, PrepareArgs, Probe};
 use crate::event::{AttemptClosed, CallFailed, Closed, Question, QuestionAsked, Verdict};
 use crate::state::{Attempt, AttemptState, Busy, Call, Course, POISON_KILLS, Pause, Phase, Timer};
 use crate::{Action, Env, Event, Task};
@@ -190,7 +190,8 @@ impl Task {
             _ => self.step_deadline(call.step).min(now.after(self.step_timeout(call.step))),
         };
         let timeout = stated.unwrap_or(own).min(until.since(now));
-        Ok(Prepare { call: call.id.clone(), tool: call.tool.clone(), args, timeout, until })
+        let look = if call.waits.is_some() { Look::Again } else { Look::First };
+        Ok(Prepare { call: call.id.clone(), tool: call.tool.clone(), args, timeout, until, look })
     }
 
     fn undo_args(&self, call: &Call, item: Option<serde_json::Value>) -> Result<PrepareArgs, Failure> {

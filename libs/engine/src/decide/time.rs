@@ -38,15 +38,25 @@ impl Task {
             return;
         }
         let timeout = format_duration(self.step_timeout(position));
-        decided.events.push(Event::StepFailed(StepFailed {
-            step: self.plan().steps[position].id.clone(),
-            index: None,
-            failure: Failure::new(
+        let waiting = self.calls_of(position).find(|call| call.waits.is_some() && !call.is_ended());
+        let failure = match waiting.and_then(|call| call.failure.as_ref()) {
+            Some(missing) => Failure::new(
+                Class::Unavailable,
+                Effect::NotExecuted,
+                Reason::ToolGone,
+                format!("{} within the step's {timeout}", missing.message),
+            ),
+            None => Failure::new(
                 Class::Deadline,
                 Effect::NotExecuted,
                 Reason::StepTimeout,
                 format!("the step did not end within its {timeout}"),
             ),
+        };
+        decided.events.push(Event::StepFailed(StepFailed {
+            step: self.plan().steps[position].id.clone(),
+            index: None,
+            failure,
         }));
     }
 

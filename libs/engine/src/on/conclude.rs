@@ -143,7 +143,7 @@ impl Task {
         self.fail_call(id, failure, at);
     }
 
-    fn next_fallback(&self, position: usize, id: &CallId) -> Option<CallId> {
+    pub(crate) fn next_fallback(&self, position: usize, id: &CallId) -> Option<CallId> {
         let spec = self.plan().steps[position].call()?;
         let next = match id.variant {
             Variant::Primary => 0,

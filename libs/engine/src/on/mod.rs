@@ -7,6 +7,7 @@ mod ending;
 mod outcome;
 mod person;
 mod step;
+mod wait;
 
 use holdfast_types::Timestamp;
 
@@ -39,6 +40,7 @@ impl Task {
             Event::LateOutcome(_) => Ok(()),
             Event::CallReplayed(e) => self.on_call_replayed(e, at),
             Event::CallFailed(e) => self.on_call_failed(e, at),
+            Event::CallWaits(e) => self.on_call_waits(e, at),
             Event::Probed(e) => self.on_probed(e, at),
             Event::StoodIn(e) => self.on_stood_in(e, at),
             Event::QuestionAsked(e) => self.on_question_asked(e),

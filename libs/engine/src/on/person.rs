@@ -42,6 +42,7 @@ impl Task {
                     Course::Ending { verdict, on_end: holdfast_types::plan::OnEnd::Compensate, since: at };
                 self.look_at_everything();
             }
+            Message::ToolsChanged => self.look_for_tools(at),
             Message::Approve { .. }
             | Message::Answer { .. }
             | Message::Inject { .. }

@@ -29,6 +29,9 @@ pub(crate) struct Call {
     pub(crate) tries: u32,
     /// How many attempts ended with their worker's death.
     pub(crate) kills: u32,
+    /// While it waits for a worker that hosts its tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) waits: Option<Waits>,
     pub(crate) created_at: Timestamp,
     pub(crate) ended_at: Option<Timestamp>,
 }
@@ -79,6 +82,12 @@ pub(crate) enum CallEnd {
     Cancelled,
     /// An undo that was not run.
     Skipped,
+}
+
+/// A wait for a worker that hosts a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Waits {
+    pub(crate) since: Timestamp,
 }
 
 /// One attempt.
@@ -181,6 +190,7 @@ impl Task {
             phase: Phase::Ready { not_before: at },
             tries: 0,
             kills: 0,
+            waits: None,
             created_at: at,
             ended_at: None,
         };

@@ -96,6 +96,7 @@ impl Progress {
                 self.end(&failed.call);
                 line('✗', &failed.call.to_string(), &told(&failed.failure))
             }
+            Event::CallWaits(waits) => line('…', &waits.call.to_string(), &waits_for(&waits.failure)),
             Event::StoodIn(stood) => {
                 self.end(&stood.call);
                 let by = match stood.source {
@@ -197,6 +198,11 @@ fn told(failure: &Failure) -> String {
     format!("{}/{} {}", failure.class, failure.reason, failure.message).trim_end().to_owned()
 }
 
+/// What a call waits for.
+fn waits_for(failure: &Failure) -> String {
+    format!("waits: {} ({})", failure.message, failure.reason)
+}
+
 const fn probe(answer: &Probe) -> &'static str {
     match answer {
         Probe::Done { .. } => "asked the tool: it happened",
@@ -279,6 +285,19 @@ mod tests {
         let told = progress.take(event(4, 50, "attempt_ended", done)).join("");
         assert!(told.contains("charge_card, attempt 2, 50 ms"), "{told}");
         assert_eq!(progress.standing(), "after step charge");
+    }
+
+    #[test]
+    fn a_wait_for_a_tool_says_what_is_missing() {
+        let failure = Failure::new(
+            holdfast_types::Class::Unavailable,
+            holdfast_types::Effect::NotExecuted,
+            holdfast_types::Reason::ToolGone,
+            "no live worker hosts book_flight",
+        );
+        let body = json!({"call": "flight", "failure": failure, "look_again_at": 5});
+        let told = Progress::default().take(event(1, 0, "call_waits", body)).join("");
+        assert!(told.ends_with("waits: no live worker hosts book_flight (TOOL_GONE)"), "{told}");
     }
 
     #[test]

@@ -248,6 +248,7 @@ fn call_of(event: &Event) -> Option<&CallId> {
         Event::LateOutcome(e) => Some(&e.call),
         Event::CallReplayed(e) => Some(&e.call),
         Event::CallFailed(e) => Some(&e.call),
+        Event::CallWaits(e) => Some(&e.call),
         Event::Probed(e) => Some(&e.call),
         Event::StoodIn(e) => Some(&e.call),
         Event::QuestionAsked(e) => Some(&e.call),
