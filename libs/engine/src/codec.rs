@@ -90,6 +90,7 @@ kinds! {
     QuestionAsked = "question_asked" v 1 plain,
     MessageHandled = "message_handled" v 1 boxed,
     VerdictReached = "verdict_reached" v 1 plain,
+    SettlingBegan = "settling_began" v 1 plain,
     UndoSkipped = "undo_skipped" v 1 plain,
     ModelAnswered = "model_answered" v 1 plain,
     NoteAdded = "note_added" v 1 plain,

@@ -15,8 +15,10 @@ use serde_json::Value;
 
 use crate::report::Report;
 
+mod undo;
 mod wait;
 
+pub use undo::{SettledBy, SettlingBegan};
 pub use wait::CallWaits;
 
 /// One event of a task's journal.
@@ -42,6 +44,7 @@ pub enum Event {
     QuestionAsked(QuestionAsked),
     MessageHandled(Box<MessageHandled>),
     VerdictReached(VerdictReached),
+    SettlingBegan(SettlingBegan),
     UndoSkipped(UndoSkipped),
     ModelAnswered(ModelAnswered),
     NoteAdded(NoteAdded),

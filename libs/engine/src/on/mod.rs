@@ -46,6 +46,7 @@ impl Task {
             Event::QuestionAsked(e) => self.on_question_asked(e),
             Event::MessageHandled(e) => self.on_message_handled(e, at),
             Event::VerdictReached(e) => self.on_verdict_reached(e, at),
+            Event::SettlingBegan(e) => self.on_settling_began(e, at),
             Event::UndoSkipped(e) => self.on_undo_skipped(e, at),
             Event::ModelAnswered(_) => Ok(()),
             Event::NoteAdded(_) | Event::LoopDetected(_) => {

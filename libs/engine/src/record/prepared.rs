@@ -31,7 +31,7 @@ impl Task {
         self.doing.calls.remove(&id);
         self.doing.look.insert(id.clone());
         let Some(call) = self.calls.get(&id) else { return Vec::new() };
-        let wanted = call.is_undo() || self.wants_forward(call.step);
+        let wanted = self.wants(call);
         if !matches!(call.phase, Phase::Ready { .. }) || !wanted {
             return Vec::new();
         }

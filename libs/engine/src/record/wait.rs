@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use holdfast_types::plan::Importance;
-use holdfast_types::{CallId, Direction, Failure, Timestamp};
+use holdfast_types::{CallId, Failure, Timestamp};
 
 use crate::event::CallWaits;
 use crate::state::{Call, Phase};
@@ -20,7 +20,7 @@ impl Task {
     /// An undo waits for half of the time of all undos: the others still run.
     pub(super) fn may_wait_for_tool(&self, id: &CallId, now: Timestamp) -> bool {
         let Some(call) = self.calls.get(id) else { return false };
-        if id.direction == Direction::Undo {
+        if call.is_undo() || call.settles() {
             return self.compensation_half().is_some_and(|half| now < half);
         }
         let optional = self.plan().steps[call.step].importance == Importance::Optional;

@@ -14,7 +14,7 @@ use holdfast_types::plan::{OnEnd, Plan};
 use holdfast_types::task::{TaskBody, TaskSpec};
 use holdfast_types::{CallId, Payload, StepId, TaskId, TaskOutcome, Timestamp, ToolManifest, ToolName};
 
-pub(crate) use call::{Attempt, AttemptState, Call, CallEnd, Phase, Pinned, Waits};
+pub(crate) use call::{Attempt, AttemptState, Call, CallEnd, Phase, Pinned, Purpose, Waits};
 pub(crate) use index::Index;
 pub(crate) use step::{Entry, Slot, StepState, entry_done};
 pub(crate) use timers::{Timer, Timers};
@@ -49,6 +49,8 @@ pub struct Task {
     pub(crate) live_forward: usize,
     /// Undos that have not ended.
     pub(crate) live_undos: usize,
+    /// Forward calls that are being settled before their undos.
+    pub(crate) settling: usize,
     pub(crate) doing: Doing,
 }
 
@@ -186,6 +188,7 @@ impl Task {
             open_steps: steps.len(),
             live_forward: 0,
             live_undos: 0,
+            settling: 0,
             steps,
             calls: BTreeMap::new(),
             deeds: Vec::new(),

@@ -52,6 +52,7 @@ const SCENARIOS: &[Scenario] = &[
             ("charge~undo", 2, Fault::Absent),
         ],
     ),
+    ("unsettled undone", trip, &[("charge", EVERY, Fault::Ambiguous)]),
     ("wide", wide, &[("many", 3, Fault::Transient)]),
     ("degraded", degraded, &[("hotel", EVERY, Fault::Permanent), ("weather", EVERY, Fault::Semantic)]),
 ];

@@ -43,7 +43,7 @@ fn faults() -> impl Strategy<Value = Vec<(&'static str, u32, Fault)>> {
         1 => Just(Fault::Semantic),
         2 => Just(Fault::Absent),
     ];
-    proptest::collection::vec((proptest::sample::select(&NAMES[..]), 1..4u32, fault), 0..5)
+    proptest::collection::vec((proptest::sample::select(&NAMES[..]), 1..7u32, fault), 0..7)
 }
 
 proptest! {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use holdfast_engine::decode;
 use holdfast_engine::event::{
     AttemptEnded, AttemptNotStarted, Ended, Event, Next, Probe, Proceed, Question, Replayed, Resume,
-    SkippedUndo, Verdict,
+    SettledBy, SkippedUndo, Verdict,
 };
 use holdfast_proto::v1;
 use holdfast_types::journal::EventRow;
@@ -115,6 +115,7 @@ impl Progress {
                 Verdict::Cancelled { reason } => line('!', "cancelled", &reason),
                 Verdict::Deadline => line('!', "deadline", "the task's time is over"),
             },
+            Event::SettlingBegan(began) => line('?', &began.call.to_string(), settling(began.by)),
             Event::UndoSkipped(skipped) => line('-', &skipped.call.to_string(), why_skipped(&skipped.why)),
             Event::Quarantined(_) => {
                 line('!', "quarantined", "the task ended several drivers without any progress")
@@ -222,6 +223,13 @@ fn question(question: &Question) -> String {
         Question::AfterPivot { failure } => {
             format!("can't be undone any more, and failed: {}", told(failure))
         }
+    }
+}
+
+const fn settling(by: SettledBy) -> &'static str {
+    match by {
+        SettledBy::SameCall => "before its undo: sent again under its key, to know whether it happened",
+        SettledBy::Person => "before its undo: a person has to say whether it happened",
     }
 }
 

@@ -252,6 +252,7 @@ fn call_of(event: &Event) -> Option<&CallId> {
         Event::Probed(e) => Some(&e.call),
         Event::StoodIn(e) => Some(&e.call),
         Event::QuestionAsked(e) => Some(&e.call),
+        Event::SettlingBegan(e) => Some(&e.call),
         Event::UndoSkipped(e) => Some(&e.call),
         _ => None,
     }
