@@ -88,6 +88,17 @@ pub struct Prepare {
     pub timeout: Duration,
     /// When the step's or the task's time is over: no place by then is `PrepareFailed`.
     pub until: Timestamp,
+    /// How long to look for a worker that hosts the tool.
+    pub look: Look,
+}
+
+/// How long a worker that hosts a tool is looked for, before the call waits for one without a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// For a short while: a worker that restarts needs a moment.
+    First,
+    /// Once: the call waits already.
+    Again,
 }
 
 /// Where a call's arguments come from.

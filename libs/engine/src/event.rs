@@ -15,6 +15,12 @@ use serde_json::Value;
 
 use crate::report::Report;
 
+mod undo;
+mod wait;
+
+pub use undo::{SettledBy, SettlingBegan};
+pub use wait::CallWaits;
+
 /// One event of a task's journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -32,11 +38,13 @@ pub enum Event {
     LateOutcome(LateOutcome),
     CallReplayed(CallReplayed),
     CallFailed(CallFailed),
+    CallWaits(CallWaits),
     Probed(Probed),
     StoodIn(StoodIn),
     QuestionAsked(QuestionAsked),
     MessageHandled(Box<MessageHandled>),
     VerdictReached(VerdictReached),
+    SettlingBegan(SettlingBegan),
     UndoSkipped(UndoSkipped),
     ModelAnswered(ModelAnswered),
     NoteAdded(NoteAdded),

@@ -89,6 +89,8 @@ pub enum Input {
     Output(Result<Payload, Failure>),
     /// A message of the inbox.
     Message(InboxMessage),
+    /// Workers came or went: what waits for a tool looks again.
+    ToolsChanged,
     /// Time has passed: a wake-up that the engine asked for.
     Tick,
 }

@@ -29,6 +29,10 @@ impl Task {
                 Probe::NotDone | Probe::NotYet { .. } | Probe::Unknown => Vec::new(),
             },
             Event::CallReplayed(e) => self.answered(&e.call, &e.outcome),
+            // The tombstone stands before anything is found out: nobody is answered from what will be undone.
+            Event::SettlingBegan(e) => {
+                self.keyed(&e.call).map(|call| change(call, KeyOp::Tombstone)).unwrap_or_default()
+            }
             Event::QuestionAsked(e) => match (&e.question, self.keyed(&e.call)) {
                 (Question::UnknownOutcome { .. }, Some(call)) => change(call, KeyOp::InDoubt),
                 _ => Vec::new(),
@@ -43,6 +47,10 @@ impl Task {
 
     fn claims(&self, e: &AttemptStarted) -> Vec<KeyChange> {
         if e.side_effect == SideEffect::ReadOnly {
+            return Vec::new();
+        }
+        if self.calls.get(&e.call).is_some_and(Call::settles) {
+            // It stands under its own tombstone.
             return Vec::new();
         }
         let claim = KeyOp::Claim { fingerprint: e.fingerprint.clone() };
@@ -83,6 +91,10 @@ impl Task {
     fn resolved(&self, id: &CallId, resolution: &Resolution) -> Vec<KeyChange> {
         match (resolution, self.keyed(id)) {
             (Resolution::Happened { result }, _) => self.done(id, result),
+            // It never happened: the tombstone gives way.
+            (Resolution::RunAgain | Resolution::DidNotHappen, Some(call)) if call.settles() => {
+                change(call, KeyOp::NextGeneration)
+            }
             // After a pivot the key was settled when the last attempt failed.
             (Resolution::DidNotHappen, Some(call))
                 if matches!(self.questions.get(id), Some(Question::UnknownOutcome { .. })) =>

@@ -39,6 +39,8 @@ struct Body {
     open_steps: usize,
     live_forward: usize,
     live_undos: usize,
+    #[serde(default)]
+    settling: usize,
 }
 
 /// Says when the next snapshot is worth its bytes.
@@ -83,6 +85,7 @@ impl Task {
             open_steps: self.open_steps,
             live_forward: self.live_forward,
             live_undos: self.live_undos,
+            settling: self.settling,
         };
         Ok(Snapshot { seq, v: SNAPSHOT_VERSION, body: serde_json::to_string(&body)? })
     }
@@ -124,6 +127,7 @@ impl Task {
         task.open_steps = body.open_steps;
         task.live_forward = body.live_forward;
         task.live_undos = body.live_undos;
+        task.settling = body.settling;
         task.look_at_everything();
         for row in after {
             task.apply(&crate::decode(row)?, row.at)?;

@@ -84,6 +84,8 @@ pub enum Message {
         #[serde(default)]
         from: Option<StepId>,
     },
+    /// A worker came: what waits for a tool looks again. Sent by an orchestrator.
+    ToolsChanged,
     /// A child task has ended.
     ChildEnded {
         /// The call that started it.

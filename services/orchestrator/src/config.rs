@@ -38,7 +38,8 @@ pub struct Config {
     /// How long past its timeout an attempt's worker may be silent before the connection counts as lost.
     #[serde(with = "human_duration")]
     pub attempt_grace: Duration,
-    /// How long a call waits for a worker that hosts its tool, before it fails as TOOL_GONE.
+    /// How long a worker that hosts a call's tool is waited for in place. After that the call waits as a row, or a
+    /// fallback stands in, or it is skipped.
     #[serde(with = "human_duration")]
     pub host_patience: Duration,
     /// How many lives without a new outcome a task may have before it is quarantined.
@@ -59,7 +60,7 @@ impl Default for Config {
             gather: Duration::from_millis(2),
             begin_within: Duration::from_secs(5),
             attempt_grace: Duration::from_secs(2),
-            host_patience: Duration::from_secs(30),
+            host_patience: Duration::from_secs(5),
             poison_lives: 3,
         }
     }

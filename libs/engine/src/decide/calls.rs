@@ -1,12 +1,10 @@
 //! What each call wants next: an attempt, a fence, a probe, a person, or its end.
 
 use holdfast_types::plan::Fallback;
-use holdfast_types::{
-    Class, Direction, Effect, Failure, Reason, SideEffect, Timestamp, ToolManifest, Variant,
-};
+use holdfast_types::{Class, Effect, Failure, Reason, SideEffect, Timestamp, ToolManifest, Variant};
 
 use super::Decided;
-use crate::action::{Execute, Fence, Prepare, PrepareArgs, Probe};
+use crate::action::{Execute, Fence, Look, Prepare, PrepareArgs, Probe};
 use crate::event::{AttemptClosed, CallFailed, Closed, Question, QuestionAsked, Verdict};
 use crate::state::{Attempt, AttemptState, Busy, Call, Course, POISON_KILLS, Pause, Phase, Timer};
 use crate::{Action, Env, Event, Task};
@@ -57,7 +55,7 @@ impl Task {
     /// The attempt of a call that is not wanted any more, where its work is to be aborted.
     fn to_cancel<'a>(&self, call: &'a Call) -> Option<&'a Attempt> {
         let attempt = call.open_attempt()?;
-        if call.is_undo() {
+        if call.is_undo() || call.settles() {
             return None;
         }
         let repeatable = call.side_effect().is_some_and(SideEffect::is_repeatable);
@@ -99,7 +97,7 @@ impl Task {
     fn want_attempt(&self, call: &Call, not_before: Timestamp, now: Timestamp) -> Want {
         let fail =
             |failure: Failure| Want::Emit(Event::CallFailed(CallFailed { call: call.id.clone(), failure }));
-        if call.id.direction == Direction::Forward && !self.wants_forward(call.step) {
+        if !self.wants(call) {
             return match (&self.course, &self.steps[call.step].failure) {
                 (Course::Forward, Some(failure)) => fail(Failure { effect: call.effect, ..failure.clone() }),
                 (Course::Forward, None) if self.doom.is_none() => fail(not_needed(call.effect)),
@@ -186,11 +184,12 @@ impl Task {
         let stated = spec.filter(|_| primary).and_then(|spec| spec.attempt_timeout);
         let own = manifest.map_or(ToolManifest::DEFAULT_ATTEMPT_TIMEOUT, |m| m.attempt_timeout);
         let until = match self.compensation_deadline() {
-            Some(deadline) if call.is_undo() => deadline,
+            Some(deadline) if call.is_undo() || call.settles() => deadline,
             _ => self.step_deadline(call.step).min(now.after(self.step_timeout(call.step))),
         };
         let timeout = stated.unwrap_or(own).min(until.since(now));
-        Ok(Prepare { call: call.id.clone(), tool: call.tool.clone(), args, timeout, until })
+        let look = if call.waits.is_some() { Look::Again } else { Look::First };
+        Ok(Prepare { call: call.id.clone(), tool: call.tool.clone(), args, timeout, until, look })
     }
 
     fn undo_args(&self, call: &Call, item: Option<serde_json::Value>) -> Result<PrepareArgs, Failure> {
@@ -228,7 +227,7 @@ impl Task {
             };
             return Want::Do(Busy::Executing, Box::new(action));
         }
-        let wanted = call.is_undo() || self.wants_forward(call.step);
+        let wanted = self.wants(call);
         if self.is_superseded_freely(call, now) && (wanted || pinned.side_effect == SideEffect::ReadOnly) {
             let closed =
                 AttemptClosed { call: call.id.clone(), attempt: attempt.number, how: Closed::Superseded };

@@ -6,11 +6,12 @@ use holdfast_types::plan::OnEnd;
 use holdfast_types::{CallId, Effect};
 
 use super::Decided;
+use crate::event::{SettledBy, SettlingBegan};
 use crate::state::{Call, Course, Phase, UNDO_CONCURRENCY, Undos};
-use crate::{Env, Task};
+use crate::{Env, Event, Task};
 
 impl Task {
-    pub(super) fn decide_undos(&mut self, env: &mut Env<'_>, _: &mut Decided) {
+    pub(super) fn decide_undos(&mut self, env: &mut Env<'_>, decided: &mut Decided) {
         let Course::Ending { on_end: OnEnd::Compensate, .. } = self.course else { return };
         if self.doing.undos != Undos::Unread
             || !self.is_settled()
@@ -23,24 +24,42 @@ impl Task {
         let dependencies: Dependencies =
             self.plan().steps.iter().map(|step| (step.id.clone(), step.depends_on.clone())).collect();
         let Next::Start(ready) = saga::next(&deeds, &dependencies) else { return };
-        let room = UNDO_CONCURRENCY.saturating_sub(self.live_undos);
+        let room = UNDO_CONCURRENCY.saturating_sub(self.live_undos + self.settling);
         if ready.len() > room {
             self.doing.undos = Undos::Queued;
         }
         let ready: Vec<CallId> = ready.into_iter().take(room).cloned().collect();
         for forward in ready {
             let Some(call) = self.calls.get(&forward) else { continue };
+            if call.effect == Effect::Unknown {
+                // It is not known what there is to undo: that is found out first (PROTOCOL 8).
+                if !call.settles() {
+                    let by = match self.is_repeatable(call, env.now) {
+                        true => SettledBy::SameCall,
+                        false => SettledBy::Person,
+                    };
+                    decided.events.push(Event::SettlingBegan(SettlingBegan { call: forward, by }));
+                }
+                continue;
+            }
             let Some(undo) = call.pinned.as_ref().and_then(|pinned| pinned.undo.clone()) else { continue };
             let step = call.step;
             self.ensure_call(&forward.undo(), step, &undo.tool, env.now);
         }
     }
 
-    /// Says whether no forward call is under way: what is left waits for a person.
+    /// Says whether no forward call is under way: what is left waits for a person, or is settled for its undo.
     pub(crate) fn is_settled(&self) -> bool {
         // Cheap first: most of the time something is plainly under way.
-        self.live_forward <= self.questions.len()
-            && self.live_forward == self.calls.values().filter(|call| waits_for_person(call)).count()
+        let rests = |call: &&Call| waits_for_person(call) || (call.settles() && !call.is_ended());
+        self.live_forward <= self.questions.len() + self.settling
+            && self.live_forward == self.calls.values().filter(rests).count()
+    }
+
+    /// Says whether a call is being settled for its undo, other than by a person.
+    pub(crate) fn is_settling(&self) -> bool {
+        let under_way = |call: &Call| call.settles() && !call.is_ended() && !waits_for_person(call);
+        self.settling > 0 && self.calls.values().any(under_way)
     }
 
     /// The forward calls that have an undo and did, or may have done, something.
@@ -63,11 +82,11 @@ impl Task {
 
     fn deed(&self, id: &CallId, standing: Standing) -> Deed {
         let undo = self.calls.get(&id.undo());
-        let waits = self.calls.get(id).is_some_and(waits_for_person);
+        let under_way = self.calls.get(id).is_some_and(|call| !call.is_ended());
         let progress = match undo {
             Some(undo) if undo.is_ended() => Progress::Ended,
             Some(_) => Progress::Running,
-            None if waits => Progress::Running,
+            None if under_way => Progress::Running,
             None => Progress::Waiting,
         };
         Deed { call: id.clone(), standing, progress, reversibility: Reversibility::Reversible }

@@ -36,7 +36,7 @@ impl Task {
 
     /// Everything that was begun is settled or listed as unknown, and every undo has ended (PROTOCOL 11).
     fn may_end(&self, on_end: OnEnd, over: bool) -> bool {
-        if self.live_undos > 0 || !self.is_settled() {
+        if self.live_undos > 0 || !self.is_settled() || self.is_settling() {
             return false;
         }
         if on_end == OnEnd::Keep || over {

@@ -38,15 +38,25 @@ impl Task {
             return;
         }
         let timeout = format_duration(self.step_timeout(position));
-        decided.events.push(Event::StepFailed(StepFailed {
-            step: self.plan().steps[position].id.clone(),
-            index: None,
-            failure: Failure::new(
+        let waiting = self.calls_of(position).find(|call| call.waits.is_some() && !call.is_ended());
+        let failure = match waiting.and_then(|call| call.failure.as_ref()) {
+            Some(missing) => Failure::new(
+                Class::Unavailable,
+                Effect::NotExecuted,
+                Reason::ToolGone,
+                format!("{} within the step's {timeout}", missing.message),
+            ),
+            None => Failure::new(
                 Class::Deadline,
                 Effect::NotExecuted,
                 Reason::StepTimeout,
                 format!("the step did not end within its {timeout}"),
             ),
+        };
+        decided.events.push(Event::StepFailed(StepFailed {
+            step: self.plan().steps[position].id.clone(),
+            index: None,
+            failure,
         }));
     }
 
@@ -80,14 +90,15 @@ impl Task {
         let late = self
             .calls
             .values()
-            .filter(|call| call.is_undo() && !call.is_ended() && call.open_attempt().is_none());
+            .filter(|call| call.is_undo() || call.settles())
+            .filter(|call| !call.is_ended() && call.open_attempt().is_none());
         decided.events.extend(late.map(|call| Event::CallFailed(self.out_of_time(call))));
     }
 
     /// Says whether an undo that runs no attempt may begin none any more.
     pub(super) fn is_out_of_time(&self, call: &Call, now: Timestamp) -> bool {
         let over = self.compensation_deadline().is_some_and(|deadline| now >= deadline);
-        over && call.is_undo() && call.open_attempt().is_none()
+        over && (call.is_undo() || call.settles()) && call.open_attempt().is_none()
     }
 
     pub(super) fn out_of_time(&self, call: &Call) -> CallFailed {

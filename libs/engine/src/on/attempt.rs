@@ -39,6 +39,7 @@ impl Task {
             state: AttemptState::Open,
         });
         call.phase = Phase::Open;
+        call.waits = None;
         if e.attempt > 1 {
             self.tally.retries += 1;
         }

@@ -10,7 +10,7 @@ use holdfast_types::{
 
 use crate::Task;
 use crate::event::Verdict;
-use crate::state::{CallEnd, Phase, UNDO_CONCURRENCY, Undos, plan_of};
+use crate::state::{Call, CallEnd, Phase, UNDO_CONCURRENCY, Undos, plan_of};
 
 impl Task {
     /// A call has its result.
@@ -45,6 +45,9 @@ impl Task {
             }
         }
         let fallback = id.variant != Variant::Primary;
+        if self.calls.get(id).is_some_and(Call::settles) {
+            return;
+        }
         let source = match source {
             ResultSource::Tool if fallback => ResultSource::Fallback,
             other => other,
@@ -73,10 +76,19 @@ impl Task {
             return self.hold_after_pivot(id, failure);
         }
         let Some(call) = self.calls.get_mut(id) else { return };
+        let settled = matches!(failure.reason, Reason::ResolvedByPerson | Reason::TaskDeadline);
+        if call.settles() && call.effect == Effect::Unknown && !settled {
+            // Nothing is left but to ask: an undo needs to know what it undoes.
+            call.failure = Some(failure);
+            call.phase = Phase::NeedsPerson;
+            self.doing.calls.remove(id);
+            self.doing.look.insert(id.clone());
+            return;
+        }
         call.phase = Phase::Ended(if cancelled { CallEnd::Cancelled } else { CallEnd::Failed });
         call.ended_at = Some(at);
         call.failure = Some(failure.clone());
-        let (position, effect) = (call.step, call.effect);
+        let (position, effect, settles) = (call.step, call.effect, call.settles());
         let class = call.side_effect().unwrap_or(SideEffect::ReadOnly);
         self.questions.remove(id);
         self.let_go(id);
@@ -85,6 +97,9 @@ impl Task {
         }
         if effect == Effect::Executed && class != SideEffect::ReadOnly {
             self.deeds.push(id.clone());
+        }
+        if settles {
+            return;
         }
         // A second deed under another name follows only a call that is proven not to have happened, or whose
         // repeat is harmless anyhow (PROTOCOL 2).
@@ -143,7 +158,7 @@ impl Task {
         self.fail_call(id, failure, at);
     }
 
-    fn next_fallback(&self, position: usize, id: &CallId) -> Option<CallId> {
+    pub(crate) fn next_fallback(&self, position: usize, id: &CallId) -> Option<CallId> {
         let spec = self.plan().steps[position].call()?;
         let next = match id.variant {
             Variant::Primary => 0,
@@ -383,6 +398,9 @@ impl Task {
             .ack
             .extend(call.attempts.last().map(|attempt| (id.clone(), attempt.number, attempt.worker)));
         let step = call.step;
+        if call.settles() {
+            self.settling = self.settling.saturating_sub(1);
+        }
         match id.direction {
             Direction::Forward => {
                 self.live_forward = self.live_forward.saturating_sub(1);

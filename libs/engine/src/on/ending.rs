@@ -5,8 +5,8 @@ use holdfast_types::task::StepStatus;
 use holdfast_types::{Timestamp, Variant};
 
 use crate::Task;
-use crate::event::{Finished, UndoSkipped, VerdictReached};
-use crate::state::{Busy, CallEnd, Course, End, Phase};
+use crate::event::{Finished, SettledBy, SettlingBegan, UndoSkipped, VerdictReached};
+use crate::state::{Busy, CallEnd, Course, End, Phase, Purpose};
 
 impl Task {
     /// Nothing new starts; what never began ends here, what is open is settled (PROTOCOL 11).
@@ -54,6 +54,27 @@ impl Task {
             .look
             .extend(self.calls.values().filter(|call| !call.is_ended()).map(|call| call.id.clone()));
         self.rearm_timers();
+        Ok(())
+    }
+
+    /// A forward call that has ended without a known outcome is taken up again, only to find out.
+    pub(super) fn on_settling_began(&mut self, e: &SettlingBegan, at: Timestamp) -> Result<(), String> {
+        let Some(call) = self.calls.get_mut(&e.call) else { return Err(format!("no call {}", e.call)) };
+        if !call.is_ended() || call.settles() {
+            return Err(format!("{} is under way", e.call));
+        }
+        call.purpose = Purpose::Settle;
+        call.phase = match e.by {
+            SettledBy::SameCall => Phase::Ready { not_before: at },
+            SettledBy::Person => Phase::NeedsPerson,
+        };
+        call.ended_at = None;
+        (call.tries, call.kills) = (0, 0);
+        let step = call.step;
+        self.live_forward += 1;
+        self.settling += 1;
+        self.steps[step].live += 1;
+        self.doing.look.insert(e.call.clone());
         Ok(())
     }
 

@@ -7,6 +7,7 @@ mod ending;
 mod outcome;
 mod person;
 mod step;
+mod wait;
 
 use holdfast_types::Timestamp;
 
@@ -39,11 +40,13 @@ impl Task {
             Event::LateOutcome(_) => Ok(()),
             Event::CallReplayed(e) => self.on_call_replayed(e, at),
             Event::CallFailed(e) => self.on_call_failed(e, at),
+            Event::CallWaits(e) => self.on_call_waits(e, at),
             Event::Probed(e) => self.on_probed(e, at),
             Event::StoodIn(e) => self.on_stood_in(e, at),
             Event::QuestionAsked(e) => self.on_question_asked(e),
             Event::MessageHandled(e) => self.on_message_handled(e, at),
             Event::VerdictReached(e) => self.on_verdict_reached(e, at),
+            Event::SettlingBegan(e) => self.on_settling_began(e, at),
             Event::UndoSkipped(e) => self.on_undo_skipped(e, at),
             Event::ModelAnswered(_) => Ok(()),
             Event::NoteAdded(_) | Event::LoopDetected(_) => {

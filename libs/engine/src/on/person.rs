@@ -42,6 +42,7 @@ impl Task {
                     Course::Ending { verdict, on_end: holdfast_types::plan::OnEnd::Compensate, since: at };
                 self.look_at_everything();
             }
+            Message::ToolsChanged => self.look_for_tools(at),
             Message::Approve { .. }
             | Message::Answer { .. }
             | Message::Inject { .. }
@@ -59,7 +60,8 @@ impl Task {
                 call.effect = Effect::Executed;
                 self.succeed_call(id, result.clone(), CallEnd::Succeeded, ResultSource::Tool, at);
             }
-            Resolution::RunAgain => {
+            // What is settled for its undo is not run again: that it did not happen is all that is asked.
+            Resolution::RunAgain if !call.settles() => {
                 if !matches!(question, Some(Question::AfterPivot { .. })) {
                     call.effect = Effect::NotExecuted;
                 }
@@ -71,7 +73,7 @@ impl Task {
                 self.arm_step(step);
                 self.doing.look.insert(id.clone());
             }
-            Resolution::DidNotHappen => {
+            Resolution::RunAgain | Resolution::DidNotHappen => {
                 if !matches!(question, Some(Question::AfterPivot { .. })) {
                     call.effect = Effect::NotExecuted;
                 }

@@ -61,9 +61,11 @@ impl Task {
                 Some("neither paused nor quarantined".to_owned())
             }
             Message::ChildEnded { call, .. } => Some(format!("{call} started no child")),
-            Message::Pause | Message::Resume { .. } | Message::Inject { .. } | Message::Compensate { .. } => {
-                None
-            }
+            Message::Pause
+            | Message::Resume { .. }
+            | Message::Inject { .. }
+            | Message::Compensate { .. }
+            | Message::ToolsChanged => None,
         }
     }
 

@@ -7,6 +7,7 @@ mod message;
 mod outcome;
 mod prepared;
 mod retry;
+mod wait;
 
 use crate::{Env, Event, Input, Task};
 
@@ -16,7 +17,7 @@ impl Task {
         match input {
             Input::Entered { step, result } => self.record_entered(&step, result),
             Input::Prepared(prepared) => self.record_prepared(prepared),
-            Input::PrepareFailed { call, failure } => self.record_prepare_failed(call, failure),
+            Input::PrepareFailed { call, failure } => self.record_prepare_failed(call, failure, env),
             Input::AttemptEnded { call, attempt, outcome } => {
                 self.record_attempt_ended(&call, attempt, outcome, env)
             }
@@ -30,6 +31,10 @@ impl Task {
             Input::StoodIn { call, result } => self.record_stood_in(call, result),
             Input::Output(result) => self.record_output(result),
             Input::Message(message) => self.record_message(message),
+            Input::ToolsChanged => {
+                self.look_for_tools(env.now);
+                Vec::new()
+            }
             Input::Tick => Vec::new(),
         }
     }

@@ -10,7 +10,7 @@ use holdfast_types::{
 use crate::event::{AttemptStarted, CallFailed, UndoIntent};
 use crate::input::{Prepared, PreparedArgs};
 use crate::state::{Busy, Phase};
-use crate::{Event, Task};
+use crate::{Env, Event, Task};
 
 /// What the first attempt of a call settles for all of them.
 struct Identity {
@@ -31,7 +31,7 @@ impl Task {
         self.doing.calls.remove(&id);
         self.doing.look.insert(id.clone());
         let Some(call) = self.calls.get(&id) else { return Vec::new() };
-        let wanted = call.is_undo() || self.wants_forward(call.step);
+        let wanted = self.wants(call);
         if !matches!(call.phase, Phase::Ready { .. }) || !wanted {
             return Vec::new();
         }
@@ -69,12 +69,20 @@ impl Task {
         }
     }
 
-    pub(super) fn record_prepare_failed(&mut self, call: CallId, failure: Failure) -> Vec<Event> {
+    pub(super) fn record_prepare_failed(
+        &mut self,
+        call: CallId,
+        failure: Failure,
+        env: &Env<'_>,
+    ) -> Vec<Event> {
         if self.busy(&call) != Some(Busy::Preparing) {
             return Vec::new();
         }
         self.doing.calls.remove(&call);
         self.doing.look.insert(call.clone());
+        if failure.reason == Reason::ToolGone && self.may_wait_for_tool(&call, env.now) {
+            return self.wait_for_tool(call, failure, env.now);
+        }
         vec![Event::CallFailed(CallFailed { call, failure })]
     }
 

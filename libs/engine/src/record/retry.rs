@@ -11,7 +11,7 @@ use crate::event::Next;
 use crate::state::Call;
 use crate::{Env, Grant, Task};
 
-/// Undos get at least this many attempts, whatever their tool says: they have a budget of their own in time.
+/// Undos, and what settles a call before its undo, get at least this many attempts, whatever their tool says: they have a budget of their own in time.
 const UNDO_ATTEMPTS: u32 = 10;
 
 impl Task {
@@ -28,7 +28,7 @@ impl Task {
             Verdict::Stop if is_refusal(failure.reason) => Verdict::Retry,
             verdict => verdict,
         };
-        let wanted = call.is_undo() || self.wants_forward(call.step);
+        let wanted = self.wants(call);
         match verdict {
             Verdict::Settle => return Next::Settle,
             Verdict::Stop | Verdict::Unwind => return Next::Fail,
@@ -44,7 +44,7 @@ impl Task {
             backoff::delay(&policy, failure.class, call.tries + 1, Duration::ZERO, (env.random)(), hint);
         let at = env.now.after(wait);
         let over = match self.compensation_deadline() {
-            Some(deadline) if call.is_undo() => deadline,
+            Some(deadline) if call.is_undo() || call.settles() => deadline,
             _ => self.step_deadline(call.step),
         };
         if at >= over {
@@ -71,7 +71,7 @@ impl Task {
 
     fn policy(&self, id: &CallId, call: &Call) -> RetryPolicy {
         let own = self.manifests.get(&call.tool).map(|manifest| manifest.retry.clone()).unwrap_or_default();
-        if call.is_undo() {
+        if call.is_undo() || call.settles() {
             return RetryPolicy { max_attempts: own.max_attempts.max(UNDO_ATTEMPTS), ..own };
         }
         match (id.variant, self.plan().steps[call.step].call()) {

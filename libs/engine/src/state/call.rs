@@ -29,6 +29,12 @@ pub(crate) struct Call {
     pub(crate) tries: u32,
     /// How many attempts ended with their worker's death.
     pub(crate) kills: u32,
+    /// What its attempts are for.
+    #[serde(default)]
+    pub(crate) purpose: Purpose,
+    /// While it waits for a worker that hosts its tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) waits: Option<Waits>,
     pub(crate) created_at: Timestamp,
     pub(crate) ended_at: Option<Timestamp>,
 }
@@ -79,6 +85,22 @@ pub(crate) enum CallEnd {
     Cancelled,
     /// An undo that was not run.
     Skipped,
+}
+
+/// What a call's attempts are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub(crate) enum Purpose {
+    /// What the plan says, or an undo.
+    #[default]
+    Plan,
+    /// To find out whether it happened, before its undo (PROTOCOL 8).
+    Settle,
+}
+
+/// A wait for a worker that hosts a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Waits {
+    pub(crate) since: Timestamp,
 }
 
 /// One attempt.
@@ -133,6 +155,11 @@ impl Call {
         self.id.direction == Direction::Undo
     }
 
+    /// Says whether it is only being settled, so that it can be undone.
+    pub(crate) fn settles(&self) -> bool {
+        self.purpose == Purpose::Settle
+    }
+
     pub(crate) fn side_effect(&self) -> Option<SideEffect> {
         self.pinned.as_ref().map(|pinned| pinned.side_effect)
     }
@@ -181,6 +208,8 @@ impl Task {
             phase: Phase::Ready { not_before: at },
             tries: 0,
             kills: 0,
+            purpose: Purpose::Plan,
+            waits: None,
             created_at: at,
             ended_at: None,
         };
@@ -196,6 +225,11 @@ impl Task {
         }
         self.calls.insert(id.clone(), call);
         self.doing.look.insert(id.clone());
+    }
+
+    /// Says whether a call may have new attempts.
+    pub(crate) fn wants(&self, call: &Call) -> bool {
+        call.is_undo() || call.settles() || self.wants_forward(call.step)
     }
 
     /// The calls of one step, in the order of their names.

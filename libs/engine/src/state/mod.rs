@@ -14,7 +14,7 @@ use holdfast_types::plan::{OnEnd, Plan};
 use holdfast_types::task::{TaskBody, TaskSpec};
 use holdfast_types::{CallId, Payload, StepId, TaskId, TaskOutcome, Timestamp, ToolManifest, ToolName};
 
-pub(crate) use call::{Attempt, AttemptState, Call, CallEnd, Phase, Pinned};
+pub(crate) use call::{Attempt, AttemptState, Call, CallEnd, Phase, Pinned, Purpose, Waits};
 pub(crate) use index::Index;
 pub(crate) use step::{Entry, Slot, StepState, entry_done};
 pub(crate) use timers::{Timer, Timers};
@@ -49,6 +49,8 @@ pub struct Task {
     pub(crate) live_forward: usize,
     /// Undos that have not ended.
     pub(crate) live_undos: usize,
+    /// Forward calls that are being settled before their undos.
+    pub(crate) settling: usize,
     pub(crate) doing: Doing,
 }
 
@@ -186,6 +188,7 @@ impl Task {
             open_steps: steps.len(),
             live_forward: 0,
             live_undos: 0,
+            settling: 0,
             steps,
             calls: BTreeMap::new(),
             deeds: Vec::new(),
@@ -221,8 +224,12 @@ impl Task {
     /// Marks everything for a look: at the beginning of a life nothing is under way.
     pub(crate) fn look_at_everything(&mut self) {
         self.doing = Doing::default();
-        // What a key's row said was heard by the life that ended: the next one asks again.
-        for call in self.calls.values_mut().filter(|call| call.phase == Phase::WaitsForKey) {
+        // What a key's row or the directory said was heard by the life that ended: the next one asks again.
+        let heard = |call: &&mut Call| {
+            call.phase == Phase::WaitsForKey
+                || (call.waits.is_some() && matches!(call.phase, Phase::Ready { .. }))
+        };
+        for call in self.calls.values_mut().filter(heard) {
             call.phase = Phase::Ready { not_before: call.created_at };
         }
         self.steps.iter_mut().for_each(|step| step.next = 0);

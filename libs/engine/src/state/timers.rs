@@ -84,6 +84,16 @@ impl Task {
         }
     }
 
+    /// When half of the time for undos is over.
+    pub(crate) fn compensation_half(&self) -> Option<Timestamp> {
+        match &self.course {
+            Course::Ending { since, .. } => {
+                Some(since.after(self.plan().compensation_timeout.unwrap_or(COMPENSATION_TIMEOUT) / 2))
+            }
+            Course::Forward | Course::Quarantined { .. } | Course::Finished(_) => None,
+        }
+    }
+
     pub(crate) fn arm_step(&mut self, position: usize) {
         if self.is_forward() && !self.steps[position].status.is_ended() {
             self.doing.timers.arm(Timer::Step(position), self.step_deadline(position));

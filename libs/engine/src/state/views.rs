@@ -206,6 +206,13 @@ impl Task {
             .is_some_and(|call| matches!(call.phase, Phase::NeedsPerson | Phase::Settling { .. }))
     }
 
+    /// Says whether a call waits for a worker that hosts its tool.
+    #[must_use]
+    pub fn waits_for_tools(&self) -> bool {
+        let waits = |call: &super::Call| call.waits.is_some() && matches!(call.phase, Phase::Ready { .. });
+        self.calls.values().any(waits)
+    }
+
     /// All calls that were ever wanted, by step, item and variant.
     pub fn calls(&self) -> impl Iterator<Item = CallView> + '_ {
         self.calls.values().map(|call| CallView {
@@ -286,6 +293,9 @@ impl Task {
         }
         if phases().any(|phase| matches!(phase, Phase::Settling { .. })) {
             return Some(WaitReason::Settling);
+        }
+        if self.waits_for_tools() {
+            return Some(WaitReason::ToolGone);
         }
         phases().any(|phase| matches!(phase, Phase::Ready { .. })).then_some(WaitReason::Backoff)
     }

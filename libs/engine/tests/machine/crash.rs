@@ -40,6 +40,19 @@ const SCENARIOS: &[Scenario] = &[
     ("trip undone", trip, &[("hotel", EVERY, Fault::Permanent)]),
     ("trip ambiguous", trip, &[("flight", 1, Fault::Ambiguous), ("charge", 1, Fault::Ambiguous)]),
     ("undo retried", trip, &[("hotel", EVERY, Fault::Permanent), ("charge~undo", 1, Fault::Ambiguous)]),
+    (
+        "tools gone for a while",
+        trip,
+        &[
+            ("flight", 1, Fault::Absent),
+            ("flight", 2, Fault::Absent),
+            ("charge", 1, Fault::Absent),
+            ("hotel", EVERY, Fault::Permanent),
+            ("charge~undo", 1, Fault::Absent),
+            ("charge~undo", 2, Fault::Absent),
+        ],
+    ),
+    ("unsettled undone", trip, &[("charge", EVERY, Fault::Ambiguous)]),
     ("wide", wide, &[("many", 3, Fault::Transient)]),
     ("degraded", degraded, &[("hotel", EVERY, Fault::Permanent), ("weather", EVERY, Fault::Semantic)]),
 ];

@@ -11,4 +11,6 @@ mod plans;
 mod random;
 mod scenarios;
 mod sim;
+mod unsettled;
+mod waits;
 mod world;

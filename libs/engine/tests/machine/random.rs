@@ -41,8 +41,9 @@ fn faults() -> impl Strategy<Value = Vec<(&'static str, u32, Fault)>> {
         2 => Just(Fault::Ambiguous),
         1 => Just(Fault::Permanent),
         1 => Just(Fault::Semantic),
+        2 => Just(Fault::Absent),
     ];
-    proptest::collection::vec((proptest::sample::select(&NAMES[..]), 1..4u32, fault), 0..5)
+    proptest::collection::vec((proptest::sample::select(&NAMES[..]), 1..7u32, fault), 0..7)
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use holdfast_engine::action::Action;
+use holdfast_engine::action::{Action, Look};
 use holdfast_engine::event::{LifeStarted, Proceed, Resume, WorkerLifetime};
 use holdfast_engine::input::{EnteredStep, Fenced, Prepared, PreparedArgs};
 use holdfast_engine::{Env, Event, Grant, Input, Step, Task, encode};
@@ -12,7 +12,10 @@ use holdfast_types::journal::EventRow;
 use holdfast_types::key::{Holder, KeyOp, KeyRow, KeyState};
 use holdfast_types::plan::Items;
 use holdfast_types::task::{TaskSpec, WaitReason};
-use holdfast_types::{InstanceId, Key, MessageId, Payload, TaskId, TaskOutcome, Timestamp, WorkerId};
+use holdfast_types::{
+    Class, Effect, Failure, InstanceId, Key, MessageId, Payload, Reason, TaskId, TaskOutcome, Timestamp,
+    WorkerId,
+};
 use serde_json::Value;
 
 use crate::plans::START;
@@ -266,6 +269,14 @@ impl Sim {
                     _ => Proceed::Run,
                 };
                 Some(Input::Entered { step: enter.step, result: Ok(EnteredStep { proceed, items }) })
+            }
+            Action::Prepare(prepare) if !self.world.is_hosted(&prepare.call) => {
+                if prepare.look == Look::First {
+                    self.now = self.now.after(Duration::from_secs(5));
+                }
+                let gone = format!("no live worker hosts {}", prepare.tool);
+                let failure = Failure::new(Class::Unavailable, Effect::NotExecuted, Reason::ToolGone, gone);
+                Some(Input::PrepareFailed { call: prepare.call, failure })
             }
             Action::Prepare(prepare) => {
                 let args = match prepare.args {

@@ -20,6 +20,8 @@ pub enum Fault {
     Permanent,
     /// The request was bad.
     Semantic,
+    /// At its n-th look for a worker: nobody hosts the tool.
+    Absent,
 }
 
 /// Who remembers what: the ledger is the world, the calls are a worker's memory.
@@ -34,6 +36,7 @@ pub struct World {
     /// Faults by step and by how often it was executed.
     pub faults: BTreeMap<(String, u32), Fault>,
     executions: BTreeMap<String, u32>,
+    looks: BTreeMap<String, u32>,
     /// The worker's memory: attempts by call and number. Emptied when the worker dies.
     memory: BTreeMap<(CallId, u32), CallOutcome>,
     /// The highest epoch that the worker was shown, by call.
@@ -60,15 +63,13 @@ impl World {
             return outcome.clone();
         }
         self.runs += 1;
-        let text = call.to_string();
-        let suffix = text.find('~').map_or("", |at| &text[at..]);
-        let name = format!("{}{suffix}", call.step);
+        let name = name_of(call);
         let nth = self.executions.entry(name.clone()).or_default();
         *nth += 1;
         let nth = *nth;
-        let fault = self.faults.get(&(name.clone(), nth)).or_else(|| self.faults.get(&(name, EVERY)));
+        let fault = self.fault(&name, nth);
         let outcome = match fault {
-            None => {
+            None | Some(Fault::Absent) => {
                 self.effect(call, class, key);
                 Ok(Success { result: result_of(call), replayed_downstream: false })
             }
@@ -85,6 +86,20 @@ impl World {
         };
         self.memory.insert((call.clone(), attempt), outcome.clone());
         outcome
+    }
+
+    fn fault(&self, name: &str, nth: u32) -> Option<Fault> {
+        let at = |nth| self.faults.get(&(name.to_owned(), nth)).copied();
+        at(nth).or_else(|| at(EVERY))
+    }
+
+    /// Looks for a worker that hosts a call's tool.
+    pub fn is_hosted(&mut self, call: &CallId) -> bool {
+        let name = name_of(call);
+        let nth = self.looks.entry(name.clone()).or_default();
+        *nth += 1;
+        let nth = *nth;
+        self.fault(&name, nth) != Some(Fault::Absent)
     }
 
     fn effect(&mut self, call: &CallId, class: SideEffect, key: &Key) {
@@ -120,6 +135,13 @@ impl World {
     pub fn count(&self, call: &str) -> usize {
         self.effects.iter().filter(|effect| effect.to_string() == call).count()
     }
+}
+
+/// A call's name over all items of its step.
+fn name_of(call: &CallId) -> String {
+    let text = call.to_string();
+    let suffix = text.find('~').map_or("", |at| &text[at..]);
+    format!("{}{suffix}", call.step)
 }
 
 fn result_of(call: &CallId) -> Payload {

@@ -79,6 +79,7 @@ mod tests {
                 .prop_map(|(call, resolution, reason)| Message::ResolveOutcome { call, resolution, reason }),
             "\\PC{0,9}".prop_map(|note| Message::Inject { note }),
             Just(Message::Pause),
+            Just(Message::ToolsChanged),
             prop::option::of("\\PC{0,9}").prop_map(|note| Message::Resume { note }),
             prop::option::of("[a-z]{1,9}")
                 .prop_map(|from| Message::Compensate { from: from.map(|id| StepId::try_new(&id).unwrap()) }),

@@ -3,8 +3,8 @@
 use holdfast_proto::convert::known;
 use holdfast_proto::v1;
 use holdfast_proto::v1::pending::Question;
-use holdfast_types::TaskOutcome;
 use holdfast_types::task::StepStatus;
+use holdfast_types::{Reason, TaskOutcome};
 use serde_json::Value;
 
 use super::Context;
@@ -35,13 +35,17 @@ impl Args {
     pub(super) async fn run(self, context: Context) -> Result<Exit> {
         let client = Server::connect(&context)?;
         let task = client.get(&self.task).await?;
-        let subtasks = if self.subtasks { all_subtasks(&client, &self.task).await? } else { Vec::new() };
+        let waits = task.waits_for() == v1::WaitReason::ToolGone;
+        let known =
+            if self.subtasks || waits { all_subtasks(&client, &self.task).await? } else { Vec::new() };
+        let missing = if waits { missing(&known) } else { Vec::new() };
+        let subtasks = if self.subtasks { known } else { Vec::new() };
         let mut object = json::of("TaskSummary", &task);
         if let (true, Value::Object(fields)) = (self.subtasks, &mut object) {
             let list = subtasks.iter().map(|subtask| json::of("Subtask", subtask)).collect();
             fields.insert("subtasks".to_owned(), Value::Array(list));
         }
-        context.output.data(&shown(&task, &subtasks), &object);
+        context.output.data(&shown(&task, &missing, &subtasks), &object);
         Ok(Exit::Success)
     }
 }
@@ -64,7 +68,19 @@ async fn all_subtasks(client: &Client, task: &str) -> Result<Vec<v1::Subtask>> {
     }
 }
 
-fn shown(task: &v1::TaskSummary, subtasks: &[v1::Subtask]) -> String {
+/// What calls wait for, each said once.
+fn missing(subtasks: &[v1::Subtask]) -> Vec<String> {
+    let waiting = subtasks.iter().filter(|subtask| subtask.status() == v1::StepStatus::Running);
+    let failures = waiting.filter_map(|subtask| subtask.failure.as_ref());
+    let gone = failures.filter(|failure| failure.reason == Reason::ToolGone.as_str());
+    let mut lines: Vec<String> =
+        gone.map(|failure| format!("  waits: {} ({})", failure.message, failure.reason)).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    lines
+}
+
+fn shown(task: &v1::TaskSummary, missing: &[String], subtasks: &[v1::Subtask]) -> String {
     let outcome = known::<TaskOutcome>("outcome", task.outcome).map_or("", |outcome| outcome.as_str());
     let mut lines = vec![
         format!("{}  {}  {} {outcome}", task.task_id, task.name, status(task)).trim_end().to_owned(),
@@ -78,6 +94,7 @@ fn shown(task: &v1::TaskSummary, subtasks: &[v1::Subtask]) -> String {
     if !task.trace_id.is_empty() {
         lines.push(format!("  trace {}", task.trace_id));
     }
+    lines.extend(missing.iter().cloned());
     lines.extend(task.pending.iter().map(asked));
     if let Some(failure) = task.result.as_ref().and_then(|result| result.failure.as_ref()) {
         lines.push(format!("  because {}", told(failure)));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use holdfast_engine::decode;
 use holdfast_engine::event::{
     AttemptEnded, AttemptNotStarted, Ended, Event, Next, Probe, Proceed, Question, Replayed, Resume,
-    SkippedUndo, Verdict,
+    SettledBy, SkippedUndo, Verdict,
 };
 use holdfast_proto::v1;
 use holdfast_types::journal::EventRow;
@@ -96,6 +96,7 @@ impl Progress {
                 self.end(&failed.call);
                 line('✗', &failed.call.to_string(), &told(&failed.failure))
             }
+            Event::CallWaits(waits) => line('…', &waits.call.to_string(), &waits_for(&waits.failure)),
             Event::StoodIn(stood) => {
                 self.end(&stood.call);
                 let by = match stood.source {
@@ -114,6 +115,7 @@ impl Progress {
                 Verdict::Cancelled { reason } => line('!', "cancelled", &reason),
                 Verdict::Deadline => line('!', "deadline", "the task's time is over"),
             },
+            Event::SettlingBegan(began) => line('?', &began.call.to_string(), settling(began.by)),
             Event::UndoSkipped(skipped) => line('-', &skipped.call.to_string(), why_skipped(&skipped.why)),
             Event::Quarantined(_) => {
                 line('!', "quarantined", "the task ended several drivers without any progress")
@@ -197,6 +199,11 @@ fn told(failure: &Failure) -> String {
     format!("{}/{} {}", failure.class, failure.reason, failure.message).trim_end().to_owned()
 }
 
+/// What a call waits for.
+fn waits_for(failure: &Failure) -> String {
+    format!("waits: {} ({})", failure.message, failure.reason)
+}
+
 const fn probe(answer: &Probe) -> &'static str {
     match answer {
         Probe::Done { .. } => "asked the tool: it happened",
@@ -216,6 +223,13 @@ fn question(question: &Question) -> String {
         Question::AfterPivot { failure } => {
             format!("can't be undone any more, and failed: {}", told(failure))
         }
+    }
+}
+
+const fn settling(by: SettledBy) -> &'static str {
+    match by {
+        SettledBy::SameCall => "before its undo: sent again under its key, to know whether it happened",
+        SettledBy::Person => "before its undo: a person has to say whether it happened",
     }
 }
 
@@ -279,6 +293,19 @@ mod tests {
         let told = progress.take(event(4, 50, "attempt_ended", done)).join("");
         assert!(told.contains("charge_card, attempt 2, 50 ms"), "{told}");
         assert_eq!(progress.standing(), "after step charge");
+    }
+
+    #[test]
+    fn a_wait_for_a_tool_says_what_is_missing() {
+        let failure = Failure::new(
+            holdfast_types::Class::Unavailable,
+            holdfast_types::Effect::NotExecuted,
+            holdfast_types::Reason::ToolGone,
+            "no live worker hosts book_flight",
+        );
+        let body = json!({"call": "flight", "failure": failure, "look_again_at": 5});
+        let told = Progress::default().take(event(1, 0, "call_waits", body)).join("");
+        assert!(told.ends_with("waits: no live worker hosts book_flight (TOOL_GONE)"), "{told}");
     }
 
     #[test]

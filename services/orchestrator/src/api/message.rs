@@ -47,6 +47,7 @@ impl Orchestrator {
             | Message::Inject { .. }
             | Message::Pause
             | Message::Resume { .. }
+            | Message::ToolsChanged
             | Message::ChildEnded { .. } => {}
         }
         let message = InboxMessage {

@@ -20,6 +20,7 @@ use super::evaluate::{Evaluation, Known};
 use super::reattach::Reattaches;
 use super::snapshot::{self, Read};
 use super::spans::Spans;
+use super::tools::Seen;
 use super::writer::Writer;
 use super::{Claim, Drain, Driver, Ended, Error, Reading, with_env};
 use crate::lease::Lease;
@@ -85,6 +86,9 @@ pub(crate) async fn begin(
     let payloads = Payloads::new(Arc::clone(&shared.deps.blobs));
     let evaluation = Evaluation::new(shared.deps.evaluator.clone(), payloads.clone(), &task);
     let manifests = task.spec().manifests.iter().map(|m| (m.name.clone(), Arc::new(m.clone()))).collect();
+    let since = shared.deps.directory.view().version;
+    let waits = task.waits_for_tools();
+    let tools = if waits { Seen::Watched { since } } else { Seen::Unwatched { since } };
     let mut driver = Driver {
         writer: Writer::new(claim, Arc::clone(&shared.deps.journal)),
         evaluation: Arc::new(evaluation),
@@ -106,6 +110,7 @@ pub(crate) async fn begin(
         spans,
         meter,
         snapshot_due: false,
+        tools,
         recovering: (life.previous == PreviousLife::Lost).then_some(began),
         shared: Arc::clone(&shared),
         lease: Arc::clone(&lease),

@@ -22,6 +22,7 @@ mod reattach;
 mod refusal;
 mod snapshot;
 mod spans;
+mod tools;
 mod writer;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -97,6 +98,8 @@ struct Driver {
     meter: SnapshotMeter,
     /// A snapshot is wanted as soon as the state holds nothing that is not durable.
     snapshot_due: bool,
+    /// The directory as it was when a tool was last looked for.
+    tools: tools::Seen,
     /// When the claim of an interrupted task was taken up; none once it goes on.
     recovering: Option<Instant>,
 }
@@ -185,6 +188,7 @@ impl Driver {
         let wake = self.wake_in();
         let gather = self.gather_until().filter(|_| self.evaluating > 0 && !self.writer.is_busy());
         let drain_ends = self.drain_ends();
+        let (directory, tools) = (Arc::clone(&self.shared.deps.directory), self.tools);
         let control = Arc::clone(&self.control);
         let lease = Arc::clone(&self.lease);
         tokio::select! {
@@ -199,6 +203,7 @@ impl Driver {
             (answer, in_flight) = self.writer.answered() => return self.answered(answer, in_flight).await,
             Some(done) = self.work.next(), if !self.work.is_empty() => self.done(done)?,
             () = control.inbox.notified() => self.read_inbox(),
+            seen = tools::changed(directory, tools) => self.tools_changed(seen)?,
             () = tokio::time::sleep_until(self.next_read) => self.read_inbox(),
             () = sleep_for(wake) => self.feed(Input::Tick, None)?,
             () = sleep_until(gather) => {}
@@ -245,6 +250,7 @@ impl Driver {
         self.writer.note(step.progress());
         for emitted in step.events {
             self.observe(&emitted);
+            self.note_tools(&emitted.event);
             self.writer.gather(emitted)?;
         }
         for action in step.actions {

@@ -66,6 +66,9 @@ impl Driver {
                 }
                 Ended::Succeeded { .. } => {}
             },
+            Event::CallWaits(waits) => {
+                tracing::warn!(%task_id, call = %waits.call, failure = %waits.failure, "call waits for a tool");
+            }
             Event::CallReplayed(_) => metrics.replay(),
             Event::UndoSkipped(_) => metrics.compensation(CompensationResult::NothingToUndo),
             Event::Probed(_) => metrics.unknown_outcome(Resolution::Probe),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use holdfast_engine::Input;
-use holdfast_engine::action::{Enter, Prepare, PrepareArgs};
+use holdfast_engine::action::{Enter, Look, Prepare, PrepareArgs};
 use holdfast_engine::event::{Proceed, WorkerLifetime};
 use holdfast_engine::input::{EnteredStep, Prepared, PreparedArgs};
 use holdfast_types::plan::{Items, Template};
@@ -30,6 +30,7 @@ pub(super) struct Evaluated {
     args: Option<PreparedArgs>,
     timeout: Duration,
     until: Timestamp,
+    look: Look,
 }
 
 impl Driver {
@@ -46,9 +47,9 @@ impl Driver {
 
     /// Evaluates a call's arguments and takes a place for it.
     pub(super) fn prepare(&mut self, prepare: Prepare) {
-        let Prepare { call, tool, args, timeout, until } = prepare;
+        let Prepare { call, tool, args, timeout, until, look } = prepare;
         if args == PrepareArgs::Known {
-            self.place(Evaluated { call, tool, args: None, timeout, until });
+            self.place(Evaluated { call, tool, args: None, timeout, until, look });
             return;
         }
         let steps = self.steps_for(&call.step);
@@ -64,7 +65,7 @@ impl Driver {
                 Ok(PreparedArgs { args, payload, key })
             };
             match prepared.await {
-                Ok(args) => Done::Args(Evaluated { call, tool, args: Some(args), timeout, until }),
+                Ok(args) => Done::Args(Evaluated { call, tool, args: Some(args), timeout, until, look }),
                 Err(failure) => Done::Evaluated(Input::PrepareFailed { call, failure }),
             }
         });
@@ -117,7 +118,10 @@ impl Driver {
             Ok(place) => self.ready.push_back(placed(&shared, evaluated, place)),
             Err(_) => self.work.push(Box::pin(async move {
                 let until = Instant::now() + evaluated.until.since(shared.deps.clock.now());
-                let patience = shared.config.host_patience;
+                let patience = match evaluated.look {
+                    Look::First => shared.config.host_patience,
+                    Look::Again => Duration::ZERO,
+                };
                 match shared.places.take(&*shared.deps.directory, &manifest, until, patience).await {
                     Ok(place) => placed(&shared, evaluated, place),
                     Err(missing) => {

@@ -248,9 +248,11 @@ fn call_of(event: &Event) -> Option<&CallId> {
         Event::LateOutcome(e) => Some(&e.call),
         Event::CallReplayed(e) => Some(&e.call),
         Event::CallFailed(e) => Some(&e.call),
+        Event::CallWaits(e) => Some(&e.call),
         Event::Probed(e) => Some(&e.call),
         Event::StoodIn(e) => Some(&e.call),
         Event::QuestionAsked(e) => Some(&e.call),
+        Event::SettlingBegan(e) => Some(&e.call),
         Event::UndoSkipped(e) => Some(&e.call),
         _ => None,
     }

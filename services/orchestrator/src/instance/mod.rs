@@ -6,6 +6,7 @@ mod hints;
 mod reconcile;
 mod release;
 mod session;
+mod tools;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -88,6 +89,7 @@ impl Instance {
             () = self.keep_drivers(&mut starts.0, &shutdown) => Ok(()),
             result = self.keep_session(&shutdown) => result,
             () = self.follow_hints() => Ok(()),
+            () = self.follow_directory() => Ok(()),
             () = self.send_acks() => Ok(()),
         };
         self.close().await;

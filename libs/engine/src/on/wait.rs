@@ -1,0 +1,54 @@
+//! Calls that wait for a worker which hosts their tool.
+
+use holdfast_types::{CallId, Direction, Timestamp, ToolName};
+
+use crate::Task;
+use crate::event::CallWaits;
+use crate::state::{Phase, Waits};
+
+impl Task {
+    pub(super) fn on_call_waits(&mut self, e: &CallWaits, at: Timestamp) -> Result<(), String> {
+        let Some(position) = self.step_index(&e.call.step) else {
+            return Err(format!("no step of {}", e.call));
+        };
+        let Some(tool) = self.tool_to_call(position, &e.call) else {
+            return Err(format!("no tool of {}", e.call));
+        };
+        self.ensure_call(&e.call, position, &tool, at);
+        let Some(call) = self.calls.get_mut(&e.call) else { return Err("the call is gone".to_owned()) };
+        if call.is_ended() {
+            return Err(format!("{} has ended", e.call));
+        }
+        call.phase = Phase::Ready { not_before: e.look_again_at };
+        call.waits.get_or_insert(Waits { since: at });
+        call.failure = Some(e.failure.clone());
+        self.doing.look.insert(e.call.clone());
+        if e.call.direction == Direction::Forward && self.steps[position].entered_at.is_none() {
+            self.steps[position].entered_at = Some(at);
+            self.arm_step(position);
+        }
+        Ok(())
+    }
+
+    /// The directory has changed: what waits for a tool looks at once.
+    pub(crate) fn look_for_tools(&mut self, now: Timestamp) {
+        let waiting = self.calls.values_mut().filter(|call| call.waits.is_some());
+        for call in waiting {
+            if matches!(call.phase, Phase::Ready { .. }) {
+                call.phase = Phase::Ready { not_before: now };
+                self.doing.look.insert(call.id.clone());
+            }
+        }
+    }
+
+    /// The tool of a call that no attempt has made known yet.
+    pub(super) fn tool_to_call(&self, position: usize, id: &CallId) -> Option<ToolName> {
+        match id.direction {
+            Direction::Forward => self.tool_of(position, id),
+            Direction::Undo => {
+                let pinned = self.calls.get(&id.forward_of())?.pinned.as_ref()?;
+                pinned.undo.as_ref().map(|undo| undo.tool.clone())
+            }
+        }
+    }
+}

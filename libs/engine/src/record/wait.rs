@@ -1,0 +1,46 @@
+//! Nobody hosts a call's tool: it waits as a row, not in a process (DESIGN section 2).
+
+use std::time::Duration;
+
+use holdfast_types::plan::Importance;
+use holdfast_types::{CallId, Failure, Timestamp};
+
+use crate::event::CallWaits;
+use crate::state::{Call, Phase};
+use crate::{Event, Task};
+
+/// The first distance between two looks; each is as long as the wait so far.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
+/// The longest distance: a change of the directory wakes the task before, where somebody sees it.
+const LONGEST_LOOK: Duration = Duration::from_secs(60);
+
+impl Task {
+    /// Says whether a call whose tool nobody hosts waits for one. It does not where something stands in for it or it
+    /// may be missing: a fallback or a skip follows at once (DESIGN section 7).
+    /// An undo waits for half of the time of all undos: the others still run.
+    pub(super) fn may_wait_for_tool(&self, id: &CallId, now: Timestamp) -> bool {
+        let Some(call) = self.calls.get(id) else { return false };
+        if call.is_undo() || call.settles() {
+            return self.compensation_half().is_some_and(|half| now < half);
+        }
+        let optional = self.plan().steps[call.step].importance == Importance::Optional;
+        !optional && self.next_fallback(call.step, id).is_none()
+    }
+
+    pub(super) fn wait_for_tool(&mut self, id: CallId, failure: Failure, now: Timestamp) -> Vec<Event> {
+        let Some(call) = self.calls.get_mut(&id) else { return Vec::new() };
+        let look_again_at = now.after(distance(call, now));
+        if call.waits.is_some() {
+            // The journal knows already that it waits.
+            call.phase = Phase::Ready { not_before: look_again_at };
+            return Vec::new();
+        }
+        let failure = Failure { effect: call.effect, ..failure };
+        vec![Event::CallWaits(CallWaits { call: id, failure, look_again_at })]
+    }
+}
+
+fn distance(call: &Call, now: Timestamp) -> Duration {
+    let waited = call.waits.map_or(Duration::ZERO, |waits| now.since(waits.since));
+    waited.clamp(FIRST_LOOK, LONGEST_LOOK)
+}
