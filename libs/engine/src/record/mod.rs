@@ -7,6 +7,7 @@ mod message;
 mod outcome;
 mod prepared;
 mod retry;
+mod withheld;
 
 use crate::{Env, Event, Input, Task};
 
@@ -27,6 +28,7 @@ impl Task {
             Input::Probed { call, answer } => self.record_probed(&call, answer, env),
             Input::KeyHeld { call, row } => self.record_key_held(&call, *row, env),
             Input::KeyChanged { call, row } => self.record_key_changed(&call, row.map(|row| *row), env),
+            Input::Withheld { call, attempt, row } => self.record_withheld(&call, attempt, *row, env),
             Input::StoodIn { call, result } => self.record_stood_in(call, result),
             Input::Output(result) => self.record_output(result),
             Input::Message(message) => self.record_message(message),

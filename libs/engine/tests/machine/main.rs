@@ -11,4 +11,5 @@ mod plans;
 mod random;
 mod scenarios;
 mod sim;
+mod withheld;
 mod world;
