@@ -78,6 +78,15 @@ pub enum Input {
         /// The row now; none: it is free.
         row: Option<Box<KeyRow>>,
     },
+    /// The idempotency service forbids an attempt whose intent is durable: it was not sent (PROTOCOL 13).
+    Withheld {
+        /// The call.
+        call: CallId,
+        /// The attempt.
+        attempt: u32,
+        /// What the service knows of the key: another holder's row, or this call's own recorded end.
+        row: Box<KeyRow>,
+    },
     /// A value that stands in was evaluated.
     StoodIn {
         /// The fallback's call.

@@ -6,7 +6,7 @@ use holdfast_types::{CallId, Direction, Effect, Failure, Key, Payload, SideEffec
 
 use crate::Task;
 use crate::event::{AttemptStarted, Ended, Event, Handling, Next, Probe, Question, Replayed};
-use crate::state::Call;
+use crate::state::{Call, Withheld};
 
 impl Task {
     /// The changes that ride with an event. Called before the event is applied.
@@ -14,9 +14,12 @@ impl Task {
         match event {
             Event::AttemptStarted(e) => self.claims(e),
             Event::AttemptNotStarted(e) => match self.keyed(&e.call) {
-                Some(call) if call.effect == Effect::NotExecuted && only_open(call, e.attempt) => {
-                    change(call, KeyOp::GiveBack)
-                }
+                Some(_) if self.is_recorded(&e.call) => Vec::new(),
+                Some(call) if only_open(call, e.attempt) => match call.effect {
+                    Effect::NotExecuted => change(call, KeyOp::GiveBack),
+                    Effect::Unknown if e.next == Next::Fail => change(call, KeyOp::InDoubt),
+                    Effect::Unknown | Effect::Executed => Vec::new(),
+                },
                 _ => Vec::new(),
             },
             Event::AttemptEnded(e) => match &e.ended {
@@ -105,8 +108,18 @@ impl Task {
         }
     }
 
-    /// The row that answered is the one that refused this call's intent.
+    /// The row that answered is the one that refused this call's intent; or the index had lost what the idempotency
+    /// service still knew, and the call's own claim is settled with it (PROTOCOL 13, 17).
     fn answered(&self, id: &CallId, outcome: &Replayed) -> Vec<KeyChange> {
+        if self.is_recorded(id) {
+            return match (outcome, self.keyed(id)) {
+                (Replayed::Result(result), _) => self.done(id, result),
+                (Replayed::Failure(failure), Some(call)) => {
+                    change(call, KeyOp::FailedFinal { failure: failure.clone() })
+                }
+                (Replayed::Failure(_), None) => Vec::new(),
+            };
+        }
         let Some(key) = self.doing.held.get(id) else { return Vec::new() };
         let blob = match outcome {
             Replayed::Result(result) => result.as_blob().cloned(),
@@ -118,6 +131,10 @@ impl Task {
             call: id.clone(),
             op: KeyOp::Answered { blob },
         }]
+    }
+
+    fn is_recorded(&self, id: &CallId) -> bool {
+        self.doing.withheld.get(id) == Some(&Withheld::Recorded)
     }
 
     /// A call with a key that it has claimed.

@@ -126,6 +126,9 @@ impl Task {
         if let Some(stand_in) = self.stand_in(call) {
             return stand_in;
         }
+        if let Some(key) = self.withheld_by(call) {
+            return Want::Do(Busy::WaitingKey, Box::new(Action::WaitKey { call: call.id.clone(), key }));
+        }
         match self.prepare(call, now) {
             Ok(prepare) => Want::Do(Busy::Preparing, Box::new(Action::Prepare(prepare))),
             Err(failure) => fail(failure),

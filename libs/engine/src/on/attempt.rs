@@ -28,6 +28,10 @@ impl Task {
                 first_at: at,
             });
         }
+        if let Some(pinned) = &mut call.pinned {
+            // A later one is claimed only where the attempts before it were not executed.
+            pinned.generation = e.key_generation;
+        }
         call.attempts.push(Attempt {
             number: e.attempt,
             epoch: e.epoch,

@@ -4,7 +4,7 @@ use holdfast_types::key::{Holder, KeyRow, KeyState};
 use holdfast_types::{CallId, Class, Effect, Failure, Reason};
 
 use crate::event::{CallFailed, CallReplayed, Replayed};
-use crate::state::{Busy, HeldKey, Phase};
+use crate::state::{Busy, HeldKey, Phase, Withheld};
 use crate::{Env, Event, Task};
 
 impl Task {
@@ -35,19 +35,21 @@ impl Task {
     fn answer_from(&mut self, id: &CallId, row: Option<KeyRow>, env: &mut Env<'_>) -> Vec<Event> {
         self.doing.look.insert(id.clone());
         let Some(call) = self.calls.get_mut(id) else { return Vec::new() };
-        if call.phase != Phase::WaitsForKey {
+        if call.phase != Phase::WaitsForKey && self.doing.withheld.get(id) != Some(&Withheld::Waits) {
             return Vec::new();
         }
-        let Some(row) = row else {
-            call.phase = Phase::Ready { not_before: env.now };
-            return Vec::new();
+        let row = match row {
+            Some(row) if !row.is_free() => row,
+            free => {
+                if let Some(row) = free {
+                    // What was done under the key was undone: the operation may run again, under the next generation.
+                    self.doing.generations.insert(id.clone(), row.generation);
+                }
+                self.doing.withheld.remove(id);
+                call.phase = Phase::Ready { not_before: env.now };
+                return Vec::new();
+            }
         };
-        if row.is_free() {
-            // What was done under the key was undone: the operation may run again, under the next generation.
-            self.doing.generations.insert(id.clone(), row.generation);
-            call.phase = Phase::Ready { not_before: env.now };
-            return Vec::new();
-        }
         let step = call.step;
         let replayed = |outcome| {
             vec![Event::CallReplayed(CallReplayed {

@@ -8,6 +8,7 @@ mod outcome;
 mod prepared;
 mod retry;
 mod wait;
+mod withheld;
 
 use crate::{Env, Event, Input, Task};
 
@@ -28,6 +29,7 @@ impl Task {
             Input::Probed { call, answer } => self.record_probed(&call, answer, env),
             Input::KeyHeld { call, row } => self.record_key_held(&call, *row, env),
             Input::KeyChanged { call, row } => self.record_key_changed(&call, row.map(|row| *row), env),
+            Input::Withheld { call, attempt, row } => self.record_withheld(&call, attempt, *row, env),
             Input::StoodIn { call, result } => self.record_stood_in(call, result),
             Input::Output(result) => self.record_output(result),
             Input::Message(message) => self.record_message(message),

@@ -9,7 +9,7 @@ use holdfast_types::{
 
 use crate::event::{AttemptStarted, CallFailed, UndoIntent};
 use crate::input::{Prepared, PreparedArgs};
-use crate::state::{Busy, Phase};
+use crate::state::{Busy, Call, Phase};
 use crate::{Env, Event, Task};
 
 /// What the first attempt of a call settles for all of them.
@@ -40,7 +40,7 @@ impl Task {
             (Some(pinned), _) => Ok(Identity {
                 side_effect: pinned.side_effect,
                 key: pinned.key.clone(),
-                generation: pinned.generation,
+                generation: self.generation_of(call, pinned.generation),
                 fingerprint: pinned.fingerprint.clone(),
                 args: None,
                 undo: pinned.undo.clone(),
@@ -66,6 +66,15 @@ impl Task {
                 timeout: prepared.timeout,
                 undo: identity.undo,
             }))],
+        }
+    }
+
+    /// The generation that the next attempt claims. The claim of a call of which nothing was executed was given back,
+    /// and what another has done under the key since may have been undone.
+    fn generation_of(&self, call: &Call, pinned: u32) -> u32 {
+        match self.doing.generations.get(&call.id) {
+            Some(generation) if call.effect == Effect::NotExecuted => pinned.max(*generation),
+            _ => pinned,
         }
     }
 

@@ -110,6 +110,8 @@ pub(crate) struct Doing {
     pub(crate) held: BTreeMap<CallId, HeldKey>,
     /// The fingerprints with which those calls asked.
     pub(crate) wanted: BTreeMap<CallId, String>,
+    /// Calls whose last attempt the idempotency service has forbidden.
+    pub(crate) withheld: BTreeMap<CallId, Withheld>,
     /// The generations that the rows of those keys are at, where they are free.
     pub(crate) generations: BTreeMap<CallId, u32>,
     /// Whether undos may have become ready since they were last looked at.
@@ -145,6 +147,15 @@ pub(crate) enum Busy {
     Probing,
     WaitingKey,
     StandingIn,
+}
+
+/// What follows an attempt that the idempotency service has forbidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Withheld {
+    /// Another holds the key: it is waited for before the next attempt.
+    Waits,
+    /// How the operation ended is recorded: the call's claim is kept, and settled with it.
+    Recorded,
 }
 
 /// A row of the key table that refused an intent.

@@ -13,4 +13,5 @@ mod scenarios;
 mod sim;
 mod unsettled;
 mod waits;
+mod withheld;
 mod world;
