@@ -17,15 +17,17 @@ mod plain;
 mod postgres;
 mod redis;
 mod rules;
+mod secret_url;
 mod sqlite;
 #[cfg(feature = "suite")]
 pub mod suite;
 
 pub use self::redis::{
     FrontedKeys, IfWeaker, RedisConfig, RedisError, RedisFinding, RedisKeeps, RedisKeys, RedisReport,
-    RedisUrl, check_redis,
+    check_redis,
 };
 pub use error::{Error, Result};
 pub use folder::DataFolder;
-pub use postgres::{DatabaseUrl, Loss, OnLoss, PostgresClock, PostgresConfig, PostgresStore};
+pub use postgres::{Loss, OnLoss, PostgresClock, PostgresConfig, PostgresStore};
+pub use secret_url::SecretUrl;
 pub use sqlite::{Clock, Fsync, SqliteConfig, SqliteStore};

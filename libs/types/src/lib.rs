@@ -8,6 +8,7 @@ mod closed;
 
 pub mod call;
 pub mod failure;
+pub mod human_duration;
 pub mod id;
 pub mod inbox;
 pub mod journal;

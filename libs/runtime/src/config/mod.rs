@@ -8,7 +8,6 @@
 mod env;
 mod error;
 mod file;
-pub mod human_duration;
 mod inputs;
 mod key;
 mod load;
@@ -16,6 +15,8 @@ mod schema;
 mod secret;
 mod settings;
 mod source;
+
+pub use holdfast_types::human_duration;
 
 pub use error::{Error, Problem};
 pub use inputs::{FileChoice, Flag, Inputs};

@@ -4,54 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_types::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use holdfast_types::{Timestamp, human_duration};
+use serde::{Deserialize, Serialize};
 
-/// Where a database is, with its password: `postgres://user:password@host:5432/database`. Never shown.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct DatabaseUrl(String);
-
-impl DatabaseUrl {
-    /// Wraps a URL.
-    #[must_use]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self(url.into())
-    }
-
-    /// Returns whether none was given.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(super) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl Serialize for DatabaseUrl {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(if self.is_empty() { "" } else { "***" })
-    }
-}
-
-impl<'de> Deserialize<'de> for DatabaseUrl {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Serde's own words would repeat the value.
-        let text = String::deserialize(deserializer).map_err(|_| de::Error::custom("a URL is a text"))?;
-        Ok(Self(text))
-    }
-}
+use crate::SecretUrl;
 
 /// What becomes of a store that may lose what it has answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "snake_case")]
 pub enum OnLoss {
     /// It is not opened.
     #[default]
@@ -65,19 +25,19 @@ pub enum OnLoss {
 #[serde(default, deny_unknown_fields)]
 pub struct PostgresConfig {
     /// Where the database is.
-    pub url: DatabaseUrl,
+    pub url: SecretUrl,
     /// How many connections there are at most, besides the writers'.
     pub connections: u32,
     /// How many batches of appends are under way at once; each has a connection.
     pub writers: u32,
     /// How long a session lives without a renewal.
-    #[serde(with = "text")]
+    #[serde(with = "human_duration")]
     pub lease: Duration,
     /// How long a settled key of a task is kept, at least. No setting of its own: the platform has one for all stores.
     #[serde(skip)]
     pub key_retention: Duration,
     /// How often followers and waiters look for themselves, besides being told by their own process.
-    #[serde(with = "text")]
+    #[serde(with = "human_duration")]
     pub poll: Duration,
     /// What becomes of a server that may lose what it has answered.
     pub on_loss: OnLoss,
@@ -86,7 +46,7 @@ pub struct PostgresConfig {
 impl Default for PostgresConfig {
     fn default() -> Self {
         Self {
-            url: DatabaseUrl::default(),
+            url: SecretUrl::default(),
             connections: 8,
             writers: 2,
             lease: Duration::from_secs(10),
@@ -101,7 +61,7 @@ impl PostgresConfig {
     /// A configuration with the defaults of DESIGN section 13.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: DatabaseUrl::new(url), ..Self::default() }
+        Self { url: SecretUrl::new(url), ..Self::default() }
     }
 }
 
@@ -120,22 +80,6 @@ impl fmt::Debug for PostgresClock {
             Self::Database => "Database",
             Self::Given(_) => "Given",
         })
-    }
-}
-
-/// A `Duration` as people write it.
-mod text {
-    use std::time::Duration;
-
-    use holdfast_types::time::{format_duration, parse_duration};
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format_duration(*duration))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        parse_duration(&String::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }
 

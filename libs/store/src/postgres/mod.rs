@@ -36,7 +36,7 @@ use failed::Context;
 use tx::Shards;
 use writer::Writers;
 
-pub use config::{DatabaseUrl, OnLoss, PostgresClock, PostgresConfig};
+pub use config::{OnLoss, PostgresClock, PostgresConfig};
 pub use losses::Loss;
 
 /// A store in a PostgreSQL database. Clones share it; any number of stores, in any number of processes, may be open

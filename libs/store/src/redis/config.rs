@@ -2,49 +2,10 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use holdfast_types::human_duration;
+use serde::{Deserialize, Serialize};
 
-/// Where Redis is: `redis://[user][:password@]host[:port][/db]`, or `unix:PATH`. It may hold a password, so it prints
-/// and serializes as `***`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RedisUrl(String);
-
-impl RedisUrl {
-    /// Wraps a URL; it is read when Redis is opened.
-    #[must_use]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self(url.into())
-    }
-
-    /// Returns whether none was given.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The URL itself. Not to be logged.
-    pub(super) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl Serialize for RedisUrl {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(if self.0.is_empty() { "" } else { "***" })
-    }
-}
-
-impl<'de> Deserialize<'de> for RedisUrl {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self)
-    }
-}
+use crate::SecretUrl;
 
 /// What a Redis must not lose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -73,21 +34,21 @@ pub enum IfWeaker {
 #[serde(default, deny_unknown_fields)]
 pub struct RedisConfig {
     /// Where it is; empty: there is none.
-    pub url: RedisUrl,
+    pub url: SecretUrl,
     /// What the names of its hashes and channels begin with. Platforms that share a Redis must differ here, and one
     /// that got a new, empty store must not keep the name of the old one.
     pub prefix: String,
     /// How long one verb waits for it, a connection included.
-    #[serde(with = "human")]
+    #[serde(with = "human_duration")]
     pub timeout: Duration,
     /// How long it is not asked after it failed, where another can answer.
-    #[serde(with = "human")]
+    #[serde(with = "human_duration")]
     pub rest: Duration,
     /// How long what was read from the index is answered without asking the index again.
-    #[serde(with = "human")]
+    #[serde(with = "human_duration")]
     pub fresh: Duration,
     /// How often waiters look for themselves, besides being told.
-    #[serde(with = "human")]
+    #[serde(with = "human_duration")]
     pub poll: Duration,
     /// What it must not lose.
     pub keeps: RedisKeeps,
@@ -98,7 +59,7 @@ pub struct RedisConfig {
 impl Default for RedisConfig {
     fn default() -> Self {
         Self {
-            url: RedisUrl::new(""),
+            url: SecretUrl::new(""),
             prefix: "holdfast".to_owned(),
             timeout: Duration::from_millis(100),
             rest: Duration::from_secs(2),
@@ -114,23 +75,7 @@ impl RedisConfig {
     /// A configuration with the defaults.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: RedisUrl::new(url), ..Self::default() }
-    }
-}
-
-/// Durations as people write them: `100ms`, `2s`.
-mod human {
-    use std::time::Duration;
-
-    use holdfast_types::time::{format_duration, parse_duration};
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format_duration(*duration))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        parse_duration(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+        Self { url: SecretUrl::new(url), ..Self::default() }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use holdfast_store::DatabaseUrl;
+use holdfast_store::SecretUrl;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -32,8 +32,8 @@ impl Proxy {
     }
 
     /// Where it takes connections.
-    pub(crate) fn url(&self) -> DatabaseUrl {
-        DatabaseUrl::new(&self.url)
+    pub(crate) fn url(&self) -> SecretUrl {
+        SecretUrl::new(&self.url)
     }
 
     /// The next commit reaches the server, and the connection is cut once the server has answered.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use holdfast_types::time::{format_duration, parse_duration};
 use serde::{Deserialize, Deserializer, Serializer, de};
+
+use crate::time::{format_duration, parse_duration};
 
 /// Writes the duration as text.
 ///
