@@ -138,6 +138,8 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         // The keeper stops the server once nobody holds the lock; a frozen one would not hear it.
         let _ = self.thaw();
+        // Says that the folder is the test's to remove, or to keep for a look at the log.
+        let _ = self.folder.write("released", "");
         self.lock = None;
         let _ = self.keeper.wait();
     }
