@@ -68,7 +68,8 @@ fn a_server_ends_though_its_process_is_killed() {
     command.args(["--ignored", "--exact", "child_that_holds_a_server_until_it_is_killed", "--nocapture"]);
     command.env(CHILD, "1");
     let mut child = ChildGuard::start(command).unwrap();
-    let folder = child.line("server", WAIT, |line| line.strip_prefix("server ").map(str::to_owned)).unwrap();
+    let data = child.line("server", WAIT, |line| line.strip_prefix("server ").map(str::to_owned)).unwrap();
+    let folder = Path::new(&data).parent().unwrap().to_string_lossy().into_owned();
     assert!(!running_with(&folder).unwrap().is_empty());
     child.kill().unwrap();
     let deadline = SystemClock.boot().after(WAIT);

@@ -7,7 +7,7 @@ use holdfast_types::{BlobRef, Payload, Timestamp};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::PostgresStore;
-use super::failed::{Context, Failed};
+use super::failed::{Bounded, Context, Failed};
 use super::rows;
 use super::tx::{Tx, Write};
 use crate::content::{UNTOUCHED, digest};
@@ -109,8 +109,8 @@ impl Blobs for PostgresStore {
         let row = sqlx::query("SELECT content FROM blob_contents WHERE sha256 = $1")
             .bind(&wanted)
             .fetch_optional(self.pool())
-            .await
-            .of("blobs")?
+            .bounded(self.silence(), "blobs")
+            .await?
             .ok_or_else(missing)?;
         let (content, found) = digest(row.try_get(0).of("blobs")?).await?;
         if found != wanted {

@@ -6,7 +6,7 @@ use holdfast_types::Namespace;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::failed::{Context, Failed};
+use super::failed::{Bounded, Context, Failed};
 use super::rows::{self, to_json};
 use super::tx::{Tx, Write};
 use super::{PostgresStore, blobs};
@@ -211,8 +211,8 @@ impl Checkpoints for PostgresStore {
         .bind(thread)
         .bind(id)
         .fetch_optional(self.pool())
-        .await
-        .of("checkpoints")?;
+        .bounded(self.silence(), "checkpoints")
+            .await?;
         let Some(row) = row else { return Ok(None) };
         let checkpoint = checkpoint(&row)?;
         let writes = self.pending_writes(&checkpoint.id).await?;
@@ -235,8 +235,8 @@ impl Checkpoints for PostgresStore {
         .bind(before)
         .bind(i64::from(limit))
         .fetch_all(self.pool())
-        .await
-        .of("checkpoints")?;
+        .bounded(self.silence(), "checkpoints")
+            .await?;
         rows.iter().map(checkpoint).collect()
     }
 
@@ -261,8 +261,8 @@ impl PostgresStore {
         .bind(&id.thread)
         .bind(&id.id)
         .fetch_all(self.pool())
-        .await
-        .of("checkpoints")?;
+        .bounded(self.silence(), "checkpoints")
+        .await?;
         let write = |row| {
             Ok(PendingWrite {
                 writer: rows::text(row, 0)?.to_owned(),

@@ -30,6 +30,9 @@ pub struct PostgresConfig {
     pub connections: u32,
     /// How many batches of appends are under way at once; each has a connection.
     pub writers: u32,
+    /// How long a statement may take; no verb waits much longer than twice that for the server.
+    #[serde(with = "text")]
+    pub patience: Duration,
     /// How long a session lives without a renewal.
     #[serde(with = "human_duration")]
     pub lease: Duration,
@@ -49,6 +52,7 @@ impl Default for PostgresConfig {
             url: SecretUrl::default(),
             connections: 8,
             writers: 2,
+            patience: Duration::from_secs(15),
             lease: Duration::from_secs(10),
             key_retention: Duration::from_secs(7 * 24 * 3600),
             poll: Duration::from_millis(250),
@@ -62,6 +66,11 @@ impl PostgresConfig {
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: SecretUrl::new(url), ..Self::default() }
+    }
+
+    /// The server ends statements before: this is for one that does not answer at all.
+    pub(super) fn silence(&self) -> Duration {
+        self.patience + self.patience / 2
     }
 }
 

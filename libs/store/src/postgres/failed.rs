@@ -1,5 +1,8 @@
 //! What becomes of PostgreSQL's errors.
 
+use std::time::Duration;
+
+use async_trait::async_trait;
 use holdfast_ports::Error;
 
 /// Why a write has no answer of the good kind.
@@ -113,5 +116,19 @@ pub(super) trait Context<T> {
 impl<T> Context<T> for Result<T, sqlx::Error> {
     fn of(self, what: &'static str) -> Result<T, Error> {
         self.map_err(|error| to_error(what, &error))
+    }
+}
+
+/// A read, and how long it may take.
+#[async_trait]
+pub(super) trait Bounded<T> {
+    /// Waits for the answer, but not for ever: a server that does not answer is not available.
+    async fn bounded(self, patience: Duration, what: &'static str) -> Result<T, Error>;
+}
+
+#[async_trait]
+impl<T, F: Future<Output = Result<T, sqlx::Error>> + Send> Bounded<T> for F {
+    async fn bounded(self, patience: Duration, what: &'static str) -> Result<T, Error> {
+        tokio::time::timeout(patience, self).await.unwrap_or_else(|_| Err(super::tx::silent())).of(what)
     }
 }

@@ -9,7 +9,7 @@ use holdfast_types::inbox::InboxMessage;
 use tokio_stream::wrappers::BroadcastStream;
 
 use super::PostgresStore;
-use super::failed::{Context, Failed};
+use super::failed::{Bounded, Failed};
 use super::rows::{self, to_json};
 use super::tx::{Tx, Write};
 use crate::plain::no_such_task;
@@ -59,8 +59,8 @@ impl Inbox for PostgresStore {
         let rows = sqlx::query("SELECT body FROM inbox WHERE task = $1 AND NOT handled ORDER BY no")
             .bind(task.bytes().as_slice())
             .fetch_all(self.pool())
-            .await
-            .of("inbox")?;
+            .bounded(self.silence(), "inbox")
+            .await?;
         rows.iter().map(|row| rows::json(row, 0)).collect()
     }
 

@@ -8,7 +8,7 @@ use holdfast_types::journal::{Append, Appended, Created, EventRow, Loaded, NewTa
 use sqlx::{AssertSqlSafe, Row};
 
 use super::create::Create;
-use super::failed::Context;
+use super::failed::{Bounded, Context};
 use super::rows::{self, EVENT, integer};
 use super::snapshots::PutSnapshot;
 use super::{PostgresStore, follow};
@@ -31,8 +31,8 @@ impl Journal for PostgresStore {
         )
         .bind(task.bytes().as_slice())
         .fetch_optional(self.pool())
-        .await
-        .of("load")?
+        .bounded(self.silence(), "load")
+        .await?
         .ok_or_else(|| no_such_task(task))?;
         let last_seq: u64 = rows::number(&row, 0)?;
         let snapshot = match row.try_get::<Option<i64>, _>(1).of("load")? {
@@ -72,8 +72,8 @@ impl PostgresStore {
         sqlx::query("SELECT 1 FROM tasks WHERE id = $1")
             .bind(task.bytes().as_slice())
             .fetch_optional(self.pool())
-            .await
-            .of("tasks")?
+            .bounded(self.silence(), "tasks")
+            .await?
             .map(drop)
             .ok_or_else(|| no_such_task(task))
     }
@@ -87,8 +87,8 @@ impl PostgresStore {
         .bind(integer(after))
         .bind(limit)
         .fetch_all(self.pool())
-        .await
-        .of("events")?;
+        .bounded(self.silence(), "events")
+        .await?;
         let events = rows.iter().map(rows::event).collect::<Result<Vec<_>>>()?;
         match events.iter().zip(after.saturating_add(1)..).find(|(event, seq)| event.seq != *seq) {
             Some((event, seq)) => {

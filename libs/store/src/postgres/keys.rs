@@ -13,7 +13,7 @@ use sqlx::AssertSqlSafe;
 use tokio::time::Instant;
 
 use super::PostgresStore;
-use super::failed::Context;
+use super::failed::Bounded;
 use super::rows::{self, KEY};
 use crate::packed;
 use crate::rules::keys::is_settled;
@@ -66,8 +66,8 @@ impl Keys for PostgresStore {
         let evidence = sqlx::query("SELECT token, at, result FROM key_evidence WHERE key = $1 ORDER BY no")
             .bind(key.as_str())
             .fetch_all(self.pool())
-            .await
-            .of("keys")?;
+            .bounded(self.silence(), "keys")
+            .await?;
         let late = |row| {
             Ok(LateEvidence {
                 token: rows::number(row, 0)?,
@@ -104,8 +104,8 @@ impl Keys for PostgresStore {
         .bind(after.map_or("", Key::as_str))
         .bind(i64::from(limit))
         .fetch_all(self.pool())
-        .await
-        .of("keys")?;
+        .bounded(self.silence(), "keys")
+        .await?;
         let now = self.now().await?;
         let seen = |row| Ok(packed::key(rows::text(row, 0)?)?.seen(now).visible());
         rows.iter().filter_map(|row| seen(row).transpose()).collect()
@@ -129,8 +129,8 @@ impl PostgresStore {
         let row = sqlx::query(AssertSqlSafe(format!("SELECT {KEY} FROM keys k WHERE k.key = $1")))
             .bind(key.as_str())
             .fetch_optional(self.pool())
-            .await
-            .of("keys")?;
+            .bounded(self.silence(), "keys")
+            .await?;
         let Some(row) = row else { return Ok(None) };
         Ok(packed::key(rows::text(&row, 0)?)?.seen(self.now().await?).visible())
     }

@@ -7,7 +7,7 @@ use holdfast_types::{InstanceId, OwnerId, TaskId, Timestamp};
 use sqlx::AssertSqlSafe;
 
 use super::claims::{self, ClaimMany, ClaimOne, Release, WANTS};
-use super::failed::Context;
+use super::failed::Bounded;
 use super::sessions::{Close, Open, Renew};
 use super::{PostgresStore, rows};
 use crate::plain::first_half;
@@ -68,8 +68,8 @@ impl Leases for PostgresStore {
         let row = sqlx::query(AssertSqlSafe(next_wake_text()))
             .bind(now.micros())
             .fetch_one(self.pool())
-            .await
-            .of("next wake")?;
+            .bounded(self.silence(), "next wake")
+            .await?;
         let waiting = rows::opt_time(&row, 0)?;
         // Tasks of a dead session want to be driven now.
         let lost = rows::flag(&row, 1)?.then_some(now);
@@ -82,8 +82,8 @@ impl PostgresStore {
         let rows = sqlx::query(AssertSqlSafe(claims::of_instance_text()))
             .bind(instance.bytes().as_slice())
             .fetch_all(self.pool())
-            .await
-            .of("claims")?;
+            .bounded(self.silence(), "claims")
+            .await?;
         rows.iter().filter_map(|row| claims::held(row).transpose()).collect()
     }
 }

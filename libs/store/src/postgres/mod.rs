@@ -26,13 +26,14 @@ mod tx;
 mod writer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_ports::Result;
 use holdfast_types::Timestamp;
 use sqlx::PgPool;
 
 use crate::notices::Notices;
-use failed::Context;
+use failed::Bounded;
 use tx::Shards;
 use writer::Writers;
 
@@ -76,13 +77,18 @@ impl PostgresStore {
         &self.inner.pool
     }
 
+    /// How long the server may say nothing.
+    fn silence(&self) -> Duration {
+        self.inner.config.silence()
+    }
+
     /// The store's clock.
     async fn now(&self) -> Result<Timestamp> {
         match &self.inner.clock {
             PostgresClock::Given(clock) => Ok(clock()),
             clock @ PostgresClock::Database => {
-                let mut connection = self.pool().acquire().await.of("the clock")?;
-                tx::now(&mut connection, clock).await.of("the clock")
+                let mut connection = self.pool().acquire().bounded(self.silence(), "the clock").await?;
+                tx::now(&mut connection, clock).bounded(self.silence(), "the clock").await
             }
         }
     }

@@ -20,14 +20,6 @@ const FORMAT: u32 = 1;
 /// Whoever gets no connection for so long is told so.
 const ACQUIRE: Duration = Duration::from_secs(5);
 
-/// What the server ends by itself, in milliseconds: no statement waits for ever, and no lock of a process that
-/// vanished in the middle of a transaction stays.
-const LIMITS: [(&str, &str); 3] = [
-    ("statement_timeout", "30000"),
-    ("lock_timeout", "10000"),
-    ("idle_in_transaction_session_timeout", "30000"),
-];
-
 /// Replicas that migrate at the same moment may be in each other's way where the database has no advisory locks.
 const MIGRATIONS: u32 = 5;
 
@@ -48,9 +40,10 @@ impl PostgresStore {
         judge(&config, &server, found)?;
         migrate(&mut connection, &server).await?;
         drop(connection);
-        let pool = pool(options.clone(), config.connections);
+        let options = limited(options, config.patience);
+        let pool = pool(options.clone(), &config);
         let notices = Arc::new(Notices::new());
-        let writers_pool = pool_of_writers(options, config.writers);
+        let writers_pool = pool_of_writers(options, &config);
         let inner = Arc::new_cyclic(|inner| Inner {
             pool,
             writers: Writers::start(&writers_pool, config.writers, inner),
@@ -84,7 +77,7 @@ fn options(config: &PostgresConfig) -> Result<(PgConnectOptions, String)> {
         .map_err(|_| Error::Url { why: "want postgres://user:password@host:5432/database".to_owned() })?;
     let database = options.get_database().unwrap_or(options.get_username());
     let server = format!("{}:{}/{database}", options.get_host(), options.get_port());
-    let options = options.options(LIMITS).disable_statement_logging();
+    let options = options.disable_statement_logging();
     let options = match options.get_application_name() {
         Some(_) => options,
         None => options.application_name("holdfast"),
@@ -100,19 +93,30 @@ async fn connect(options: &PgConnectOptions, server: &str) -> Result<PgConnectio
     }
 }
 
-fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
+/// What the server ends by itself: no statement waits for ever, and no lock of a process that vanished in the middle
+/// of a transaction stays. Migrations may take their time.
+fn limited(options: PgConnectOptions, patience: Duration) -> PgConnectOptions {
+    let limit = patience.as_millis().to_string();
+    options.options([
+        ("statement_timeout", &limit),
+        ("lock_timeout", &limit),
+        ("idle_in_transaction_session_timeout", &limit),
+    ])
+}
+
+fn pool(options: PgConnectOptions, config: &PostgresConfig) -> PgPool {
     PgPoolOptions::new()
-        .max_connections(connections.max(1))
-        .acquire_timeout(ACQUIRE)
-        // A dead connection is found when a transaction begins on it.
+        .max_connections(config.connections.max(1))
+        .acquire_timeout(ACQUIRE.min(config.patience))
+        // A read does not fail because a restart of the server has cut its connection.
         .test_before_acquire(true)
         .connect_lazy_with(options)
 }
 
-fn pool_of_writers(options: PgConnectOptions, writers: u32) -> PgPool {
+fn pool_of_writers(options: PgConnectOptions, config: &PostgresConfig) -> PgPool {
     PgPoolOptions::new()
-        .max_connections(writers.max(1))
-        .acquire_timeout(ACQUIRE)
+        .max_connections(config.writers.max(1))
+        .acquire_timeout(ACQUIRE.min(config.patience))
         // Each writer keeps its connection until it fails.
         .test_before_acquire(false)
         .idle_timeout(None)

@@ -9,7 +9,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Postgres, QueryBuilder};
 
 use super::PostgresStore;
-use super::failed::Context;
+use super::failed::Bounded;
 use super::prune;
 use super::rows::{self, TASK};
 use crate::packed;
@@ -22,8 +22,8 @@ impl Tasks for PostgresStore {
         let row = sqlx::query(AssertSqlSafe(format!("SELECT {TASK} FROM tasks WHERE id = $1")))
             .bind(task.bytes().as_slice())
             .fetch_optional(self.pool())
-            .await
-            .of("tasks")?
+            .bounded(self.silence(), "tasks")
+            .await?
             .ok_or_else(|| no_such_task(task))?;
         rows::task(&row)
     }
@@ -37,8 +37,8 @@ impl Tasks for PostgresStore {
         let rows = question(&filter, states.as_deref(), after, page.size)
             .build()
             .fetch_all(self.pool())
-            .await
-            .of("tasks")?;
+            .bounded(self.silence(), "tasks")
+            .await?;
         let size = usize::try_from(page.size).unwrap_or(usize::MAX);
         let shown = &rows[..rows.len().min(size)];
         let next = match shown.last() {

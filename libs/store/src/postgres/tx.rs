@@ -20,9 +20,6 @@ const RUNS: u32 = 8;
 /// Dead connections of a server that was restarted are passed over, so many of them.
 const DEAD: u32 = 32;
 
-/// The server ends statements before: this is for one that does not answer at all.
-pub(super) const SILENCE: Duration = Duration::from_secs(40);
-
 /// The shards of a namespace's count of unfinished tasks.
 const SHARDS: u32 = 64;
 
@@ -186,7 +183,7 @@ impl PostgresStore {
             let answer = write.run(&mut tx).await?;
             Ok((answer, tx.commit().await?))
         };
-        let outcome = match tokio::time::timeout(SILENCE, run).await {
+        let outcome = match tokio::time::timeout(self.silence(), run).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Failed::Unknown(silent())),
         };
@@ -196,7 +193,7 @@ impl PostgresStore {
                 Ok(answer)
             }
             Err(failed) => {
-                if abandon(&mut connection, &failed).await.is_err() {
+                if abandon(&mut connection, &failed, self.silence()).await.is_err() {
                     connection.close_on_drop();
                 }
                 Err(failed)
@@ -206,7 +203,11 @@ impl PostgresStore {
 }
 
 /// Takes a failed transaction back; an error where the connection is of no more use.
-pub(super) async fn abandon(connection: &mut PoolConnection<Postgres>, failed: &Failed) -> Result<(), ()> {
+pub(super) async fn abandon(
+    connection: &mut PoolConnection<Postgres>,
+    failed: &Failed,
+    silence: Duration,
+) -> Result<(), ()> {
     let broken = match failed {
         Failed::Sql(error) => is_broken(error),
         Failed::NotBegun(_) | Failed::Unknown(_) => true,
@@ -216,7 +217,7 @@ pub(super) async fn abandon(connection: &mut PoolConnection<Postgres>, failed: &
         return Err(());
     }
     let rollback = async { sqlx::raw_sql("ROLLBACK").execute(&mut **connection).await };
-    match tokio::time::timeout(SILENCE, rollback).await {
+    match tokio::time::timeout(silence, rollback).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(()),
     }

@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::failed::{Failed, unavailable};
-use super::tx::{SILENCE, Tx, abandon, hang_up, is_lost, pause, silent};
+use super::tx::{Tx, abandon, hang_up, is_lost, pause, silent};
 use super::{Inner, append};
 use crate::notices::News;
 
@@ -188,11 +188,12 @@ impl Loop {
             append::run(&mut tx, batch).await?;
             tx.commit().await
         };
-        let outcome =
-            tokio::time::timeout(SILENCE, run).await.unwrap_or_else(|_| Err(Failed::Unknown(silent())));
+        let outcome = tokio::time::timeout(inner.config.silence(), run)
+            .await
+            .unwrap_or_else(|_| Err(Failed::Unknown(silent())));
         let usable = match &outcome {
             Ok(_) => true,
-            Err(failed) => abandon(&mut connection, failed).await.is_ok(),
+            Err(failed) => abandon(&mut connection, failed, inner.config.silence()).await.is_ok(),
         };
         if usable {
             self.connection = Some(connection);

@@ -1,14 +1,14 @@
 //! A server that is killed in the middle of heavy appends: what was answered is there, each append once, and the
-//! store is at work again as soon as the server is.
+//! store is at work again as soon as the server is. And one that is frozen: nobody waits for it for ever.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
-use holdfast_ports::{Journal, Keys, Tasks};
-use holdfast_store::PostgresConfig;
+use holdfast_ports::{Blobs, Error, Journal, Keys, Tasks};
 use holdfast_store::suite::{Driver, Fixture, ManualClock, driven, event, key};
+use holdfast_store::{OnLoss, PostgresConfig};
 use holdfast_testkit::{Flush, Postgres};
 use holdfast_types::Payload;
 use holdfast_types::journal::{Append, Appended, TaskFilter};
@@ -89,6 +89,54 @@ async fn what_was_answered_survives_a_killed_server() {
     }
     store.close().await;
     tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_for_ever_for_a_frozen_server() {
+    let server = tokio::task::spawn_blocking(|| Postgres::start(Flush::Never)).await.unwrap().unwrap();
+    let clock = ManualClock::default();
+    let config = PostgresConfig {
+        patience: Duration::from_millis(300),
+        on_loss: OnLoss::Warn,
+        ..PostgresConfig::new(server.url())
+    };
+    let store = open(config, &clock).await;
+    let fixture = Fixture::new(store.clone(), clock, ());
+    let mut driver = driven(&fixture).await;
+    let first = driver.request();
+    driver.append(&fixture, first).await;
+
+    server.freeze().unwrap();
+    let append = driver.request();
+    let (appended, read, put) = futures::join!(
+        store.append(append.clone()),
+        store.load(driver.task),
+        Blobs::put(&store, b"x".to_vec(), "text/plain")
+    );
+    for error in [appended.unwrap_err(), read.unwrap_err(), put.unwrap_err()] {
+        assert!(error.is_transient(), "{error}");
+    }
+    server.thaw().unwrap();
+    // Whether the server had got the append is unknown; its id settles that.
+    driver.seq += 1;
+    until_answered(async || {
+        store.append(append.clone()).await.map(|answer| answer == Appended::Ok { last_seq: 3 })
+    })
+    .await;
+    until_answered(async || store.load(driver.task).await.map(|loaded| loaded.events.len() == 3)).await;
+    until_answered(async || Blobs::put(&store, b"x".to_vec(), "text/plain").await.map(|_| true)).await;
+    tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
+}
+
+/// Asks again while the store is not available.
+async fn until_answered(ask: impl AsyncFn() -> Result<bool, Error>) {
+    loop {
+        match ask().await {
+            Ok(right) => return assert!(right),
+            Err(error) => assert!(error.is_transient(), "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 fn page() -> holdfast_ports::Page {

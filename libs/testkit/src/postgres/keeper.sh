@@ -21,3 +21,5 @@ done
 kill -INT "$server" 2>/dev/null
 wait "$server" 2>/dev/null
 rm -rf "$folder/data" "$folder/ready"
+# A private server whose test was killed: nobody else removes its folder.
+if [ "$grace" = 0 ] && [ ! -e "$folder/released" ]; then cd / && rm -rf "$folder"; fi

@@ -76,6 +76,22 @@ impl Postgres {
         self.end(Signal::QUIT)
     }
 
+    /// Freezes the server, as a long pause of its machine does: SIGSTOP to all its processes.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn freeze(&self) -> Result<(), PostgresError> {
+        self.signal_all(Signal::STOP)
+    }
+
+    /// Lets a frozen server go on.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn thaw(&self) -> Result<(), PostgresError> {
+        self.signal_all(Signal::CONT)
+    }
+
     /// Starts the server again on its data and its port.
     ///
     /// # Errors
@@ -88,10 +104,23 @@ impl Postgres {
         programs::wait_until_ready(&self.programs, self.folder.path(), self.port)
     }
 
+    fn pid(&self) -> Result<Option<Pid>, PostgresError> {
+        let path = self.folder.join("server.pid");
+        let pid = std::fs::read_to_string(path).map_err(system("find the server"))?;
+        Ok(pid.trim().parse().ok().and_then(Pid::from_raw))
+    }
+
+    fn signal_all(&self, signal: Signal) -> Result<(), PostgresError> {
+        let Some(pid) = self.pid()? else { return Ok(()) };
+        for process in [pid].into_iter().chain(children(pid)) {
+            // Fails where it has just ended.
+            let _ = kill_process(process, signal);
+        }
+        Ok(())
+    }
+
     fn end(&self, signal: Signal) -> Result<(), PostgresError> {
-        let pid =
-            std::fs::read_to_string(self.folder.join("server.pid")).map_err(system("find the server"))?;
-        let Some(pid) = pid.trim().parse().ok().and_then(Pid::from_raw) else { return Ok(()) };
+        let Some(pid) = self.pid()? else { return Ok(()) };
         let children = children(pid);
         // Fails where it has ended already.
         let _ = kill_process(pid, signal);
@@ -107,7 +136,10 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // The keeper stops the server once nobody holds the lock.
+        // The keeper stops the server once nobody holds the lock; a frozen one would not hear it.
+        let _ = self.thaw();
+        // Says that the folder is the test's to remove, or to keep for a look at the log.
+        let _ = self.folder.write("released", "");
         self.lock = None;
         let _ = self.keeper.wait();
     }
