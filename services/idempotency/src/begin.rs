@@ -14,6 +14,9 @@ use crate::{Config, Error, Idempotency};
 /// How long one look at the table waits for news. A lease that runs out is no news, so it is looked for.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How long to rest after a look that the table did not answer.
+const REST: Duration = Duration::from_millis(100);
+
 pub(crate) async fn begin(service: &Idempotency, wire: v1::BeginRequest) -> Result<v1::BeginResponse, Error> {
     let (begin, wait) = read(&service.config, wire)?;
     let holder = begin.holder.clone();
@@ -65,16 +68,19 @@ async fn begin_within(service: &Idempotency, begin: Begin, wait: Duration) -> Po
     }
 }
 
-/// Waits until the key is not open for its holder any more; says no at the end of the wait.
+/// Waits until the key is not open for its holder any more; says no at the end of the wait. A table that does not
+/// answer for a while costs a waiter time, and not its place.
 async fn another_ended(keys: &dyn Keys, begin: &Begin, end: Instant) -> Port<bool> {
     loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Ok(false);
         }
-        match keys.wait(&begin.key, left.min(LOOK)).await? {
-            Some(row) if row.state == KeyState::Open && !row.is_free() => {}
-            _ => return Ok(true),
+        match keys.wait(&begin.key, left.min(LOOK)).await {
+            Ok(Some(row)) if row.state == KeyState::Open && !row.is_free() => {}
+            Ok(_) => return Ok(true),
+            Err(error) if error.is_transient() => tokio::time::sleep(left.min(REST)).await,
+            Err(error) => return Err(error),
         }
     }
 }

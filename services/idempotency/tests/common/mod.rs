@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use holdfast_idempotency::{Config, Deps, Idempotency};
+use holdfast_ports::Keys;
 use holdfast_proto::convert::time::duration;
 use holdfast_proto::v1;
 use holdfast_proto::v1::begin_answer::Answer;
@@ -38,13 +39,8 @@ impl World {
             SqliteStore::open(config, Arc::new(move || Timestamp::from_micros(now.load(Ordering::SeqCst))))
                 .await
                 .unwrap();
-        let service = Idempotency::new(Config::default(), Deps { keys: Arc::new(store.clone()) });
-        let (listener, address) = holdfast_rpc::server::bind("127.0.0.1:0").await.unwrap();
-        let server = Server::new(holdfast_rpc::server::Config::default()).add(service.grpc());
-        let server =
-            tokio::spawn(async move { server.serve(listener, std::future::pending()).await.unwrap() });
-        let channel = Channel::new(&address.to_string(), holdfast_rpc::client::Config::default());
-        Self { client: Client::new(channel), store, service, clock, server, _folder: folder }
+        let Replica { client, service, server } = Replica::new(Arc::new(store.clone())).await;
+        Self { client, store, service, clock, server, _folder: folder }
     }
 
     pub fn advance(&self, by: Duration) {
@@ -63,6 +59,25 @@ impl World {
             Answer::Acquired(acquired) => acquired.token,
             other => unreachable!("not acquired: {other:?}"),
         }
+    }
+}
+
+/// The service over a key table, on a socket of its own.
+pub struct Replica {
+    pub client: Client,
+    pub service: Idempotency,
+    pub server: JoinHandle<()>,
+}
+
+impl Replica {
+    pub async fn new(keys: Arc<dyn Keys>) -> Self {
+        let service = Idempotency::new(Config::default(), Deps { keys });
+        let (listener, address) = holdfast_rpc::server::bind("127.0.0.1:0").await.unwrap();
+        let server = Server::new(holdfast_rpc::server::Config::default()).add(service.grpc());
+        let server =
+            tokio::spawn(async move { server.serve(listener, std::future::pending()).await.unwrap() });
+        let channel = Channel::new(&address.to_string(), holdfast_rpc::client::Config::default());
+        Self { client: Client::new(channel), service, server }
     }
 }
 
