@@ -39,6 +39,9 @@ pub enum Action {
         /// The value.
         value: Template,
     },
+    /// Look for the last good result of a call's tool and arguments. Changes nothing: need not wait. Answer:
+    /// `Input::LastGood`.
+    LastGood(FindLastGood),
     /// Evaluate the output. Pure. Answer: `Input::Output`.
     Output {
         /// The template; none: a map of step id to result.
@@ -115,6 +118,31 @@ pub enum PrepareArgs {
         /// The forward call's key.
         key: Key,
         /// The item of the forward call's step, in a fan-out.
+        item: Option<Value>,
+    },
+}
+
+/// Looks for a last good result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FindLastGood {
+    /// The fallback's call.
+    pub call: CallId,
+    /// The tool of the step.
+    pub tool: ToolName,
+    /// The arguments that the result must have had.
+    pub args: SameArgs,
+}
+
+/// The arguments of the call that failed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SameArgs {
+    /// They were evaluated: SHA-256 over their canonical form, in hexadecimal.
+    Fingerprint(String),
+    /// No attempt came about: they are evaluated now, in the step's scope.
+    Template {
+        /// The step's arguments.
+        args: Template,
+        /// The item, in a fan-out.
         item: Option<Value>,
     },
 }

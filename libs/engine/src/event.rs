@@ -7,7 +7,7 @@ use holdfast_types::inbox::InboxMessage;
 use holdfast_types::plan::OnEnd;
 use holdfast_types::task::{ResultSource, TaskSpec};
 use holdfast_types::{
-    CallId, Failure, InstanceId, Key, Payload, SideEffect, StepId, TaskOutcome, Timestamp, ToolName,
+    CallId, Failure, InstanceId, Key, Payload, SideEffect, StepId, TaskId, TaskOutcome, Timestamp, ToolName,
     WorkerId, time,
 };
 use serde::{Deserialize, Serialize};
@@ -355,6 +355,20 @@ pub struct StoodIn {
     pub source: ResultSource,
     /// The result.
     pub result: Payload,
+    /// Where and when a last good result was recorded; none for a value, and in journals from before 0.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Recorded>,
+}
+
+/// Where a result that stands in was recorded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// The task.
+    pub task: TaskId,
+    /// The call.
+    pub call: CallId,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A person is asked.

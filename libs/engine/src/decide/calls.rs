@@ -1,13 +1,14 @@
 //! What each call wants next: an attempt, a fence, a probe, a person, or its end.
 
-use holdfast_types::plan::Fallback;
+use holdfast_types::plan::{CallSpec, Fallback};
 use holdfast_types::{
-    Class, Direction, Effect, Failure, Reason, SideEffect, Timestamp, ToolManifest, Variant,
+    CallId, Class, Direction, Effect, Failure, Reason, SideEffect, Timestamp, ToolManifest, Variant,
 };
 
 use super::Decided;
-use crate::action::{Execute, Fence, Prepare, PrepareArgs, Probe};
+use crate::action::{Execute, Fence, FindLastGood, Prepare, PrepareArgs, Probe, SameArgs};
 use crate::event::{AttemptClosed, CallFailed, Closed, Question, QuestionAsked, Verdict};
+use crate::record::none_good;
 use crate::state::{Attempt, AttemptState, Busy, Call, Course, POISON_KILLS, Pause, Phase, Timer};
 use crate::{Action, Env, Event, Task};
 
@@ -144,30 +145,40 @@ impl Task {
                 Busy::StandingIn,
                 Box::new(Action::StandIn { call: call.id.clone(), value: value.clone() }),
             )),
-            Fallback::LastGood { .. } => Some(Want::Emit(Event::CallFailed(CallFailed {
-                call: call.id.clone(),
-                failure: Failure::new(
-                    Class::Unavailable,
-                    Effect::NotExecuted,
-                    Reason::NotFound,
-                    "no recorded result is kept for last_good",
-                ),
-            }))),
+            Fallback::LastGood { .. } => Some(self.want_last_good(call, spec)),
         }
+    }
+
+    /// The result of a call that changes something stands for an effect: only a read's may stand in for another's.
+    fn want_last_good(&self, call: &Call, spec: &CallSpec) -> Want {
+        let primary = CallId { variant: Variant::Primary, ..call.id.clone() };
+        let args = match self.calls.get(&primary).and_then(|primary| primary.pinned.as_ref()) {
+            Some(pinned) if pinned.side_effect != SideEffect::ReadOnly => {
+                let message = format!(
+                    "only a READ_ONLY call has a last good result, and this one is {}",
+                    pinned.side_effect
+                );
+                let failure = none_good(message);
+                return Want::Emit(Event::CallFailed(CallFailed { call: call.id.clone(), failure }));
+            }
+            Some(pinned) => SameArgs::Fingerprint(pinned.fingerprint.clone()),
+            None => SameArgs::Template { args: spec.args.clone(), item: self.item_of(call) },
+        };
+        let find = FindLastGood { call: call.id.clone(), tool: spec.tool.clone(), args };
+        Want::Do(Busy::StandingIn, Box::new(Action::LastGood(find)))
+    }
+
+    fn item_of(&self, call: &Call) -> Option<serde_json::Value> {
+        self.item(&call.id.step, call.id.index?).cloned()
     }
 
     fn prepare(&self, call: &Call, now: Timestamp) -> Result<Prepare, Failure> {
         let manifest = self.manifests.get(&call.tool);
         let spec = self.plan().steps[call.step].call();
-        let item = || {
-            call.id.index.and_then(|index| {
-                self.steps[call.step].items.get(usize::try_from(index).unwrap_or(usize::MAX)).cloned()
-            })
-        };
         let args = if call.pinned.is_some() {
             PrepareArgs::Known
         } else if call.is_undo() {
-            self.undo_args(call, item())?
+            self.undo_args(call, self.item_of(call))?
         } else {
             let spec = spec.ok_or_else(|| lost(call))?;
             let (args, key, failure) = match call.id.variant {
@@ -180,7 +191,7 @@ impl Task {
                     _ => return Err(lost(call)),
                 },
             };
-            PrepareArgs::Template { args, key, item: item(), failure }
+            PrepareArgs::Template { args, key, item: self.item_of(call), failure }
         };
         let primary = call.id.variant == Variant::Primary && !call.is_undo();
         let stated = spec.filter(|_| primary).and_then(|spec| spec.attempt_timeout);

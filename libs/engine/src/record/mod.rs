@@ -3,10 +3,13 @@
 mod entered;
 mod finished;
 mod key;
+mod last_good;
 mod message;
 mod outcome;
 mod prepared;
 mod retry;
+
+pub(crate) use last_good::none_good;
 
 use crate::{Env, Event, Input, Task};
 
@@ -28,6 +31,7 @@ impl Task {
             Input::KeyHeld { call, row } => self.record_key_held(&call, *row, env),
             Input::KeyChanged { call, row } => self.record_key_changed(&call, row.map(|row| *row), env),
             Input::StoodIn { call, result } => self.record_stood_in(call, result),
+            Input::LastGood { call, result } => self.record_last_good(call, result, env),
             Input::Output(result) => self.record_output(result),
             Input::Message(message) => self.record_message(message),
             Input::Tick => Vec::new(),

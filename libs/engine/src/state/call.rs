@@ -31,6 +31,9 @@ pub(crate) struct Call {
     pub(crate) kills: u32,
     pub(crate) created_at: Timestamp,
     pub(crate) ended_at: Option<Timestamp>,
+    /// When the result that answers was recorded, where it is not this call's own.
+    #[serde(default)]
+    pub(crate) recorded_at: Option<Timestamp>,
 }
 
 /// What the first intent of a call pins for all its attempts.
@@ -183,6 +186,7 @@ impl Task {
             kills: 0,
             created_at: at,
             ended_at: None,
+            recorded_at: None,
         };
         match id.direction {
             Direction::Forward => {

@@ -41,6 +41,7 @@ const SCENARIOS: &[Scenario] = &[
     ("trip ambiguous", trip, &[("flight", 1, Fault::Ambiguous), ("charge", 1, Fault::Ambiguous)]),
     ("undo retried", trip, &[("hotel", EVERY, Fault::Permanent), ("charge~undo", 1, Fault::Ambiguous)]),
     ("wide", wide, &[("many", 3, Fault::Transient)]),
+    ("last good", crate::last_good::twice, &[("two", EVERY, Fault::Permanent)]),
     ("degraded", degraded, &[("hotel", EVERY, Fault::Permanent), ("weather", EVERY, Fault::Semantic)]),
 ];
 

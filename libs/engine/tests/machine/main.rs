@@ -6,6 +6,7 @@ mod compat;
 mod crash;
 mod fold;
 mod interleavings;
+mod last_good;
 mod people;
 mod plans;
 mod random;

@@ -3,16 +3,21 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use holdfast_engine::action::Action;
+use holdfast_engine::action::{Action, SameArgs};
 use holdfast_engine::event::{LifeStarted, Proceed, Resume, WorkerLifetime};
 use holdfast_engine::input::{EnteredStep, Fenced, Prepared, PreparedArgs};
 use holdfast_engine::{Env, Event, Grant, Input, Step, Task, encode};
+use holdfast_resilience::keys;
 use holdfast_types::inbox::{InboxMessage, Message};
 use holdfast_types::journal::EventRow;
 use holdfast_types::key::{Holder, KeyOp, KeyRow, KeyState};
+use holdfast_types::last_good::{LastGood, NewLastGood};
 use holdfast_types::plan::Items;
 use holdfast_types::task::{TaskSpec, WaitReason};
-use holdfast_types::{InstanceId, Key, MessageId, Payload, TaskId, TaskOutcome, Timestamp, WorkerId};
+use holdfast_types::worker::CallRef;
+use holdfast_types::{
+    InstanceId, Key, MessageId, Payload, TaskId, TaskOutcome, Timestamp, ToolName, WorkerId,
+};
 use serde_json::Value;
 
 use crate::plans::START;
@@ -40,6 +45,8 @@ pub struct Sim {
     pub journal: Vec<EventRow>,
     pub task: Task,
     pub keys: BTreeMap<Key, KeyRow>,
+    /// Last good results by tool and fingerprint.
+    pub last_good: BTreeMap<(ToolName, String), LastGood>,
     pub now: Timestamp,
     pub crash: Crash,
     pub fate: WorkerFate,
@@ -65,6 +72,7 @@ impl Sim {
             journal: vec![first],
             task,
             keys: BTreeMap::new(),
+            last_good: BTreeMap::new(),
             now: START,
             crash: Crash::Never,
             fate: WorkerFate::DiesToo,
@@ -122,6 +130,10 @@ impl Sim {
             }
             for change in &emitted.keys {
                 self.change_key(change.key.clone(), change);
+            }
+            if let Some(NewLastGood { key, call, result, at, .. }) = emitted.last_good {
+                let from = CallRef { task: self.task.id(), call };
+                self.last_good.insert((key.tool, key.fingerprint), LastGood { from, result, at });
             }
             let seq = self.journal.len() as u64 + 1;
             self.journal.push(row(&emitted.event, seq, self.epoch, emitted.at));
@@ -319,6 +331,14 @@ impl Sim {
             }
             Action::StandIn { call, value } => {
                 Some(Input::StoodIn { call, result: Ok(Payload::Json(value.value().clone())) })
+            }
+            Action::LastGood(find) => {
+                let fingerprint = match find.args {
+                    SameArgs::Fingerprint(fingerprint) => fingerprint,
+                    SameArgs::Template { args, .. } => keys::fingerprint(args.value()).unwrap(),
+                };
+                let found = self.last_good.get(&(find.tool, fingerprint)).cloned();
+                Some(Input::LastGood { call: find.call, result: Ok(found) })
             }
             Action::Output { .. } => Some(Input::Output(Ok(Payload::null()))),
             Action::Cancel { .. } | Action::Ack { .. } => None,

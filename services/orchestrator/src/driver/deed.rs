@@ -41,9 +41,11 @@ impl Deed {
 /// Says when an action may be performed.
 pub(super) const fn timing(action: &Action) -> Timing {
     match action {
-        Action::Enter(_) | Action::Prepare(_) | Action::StandIn { .. } | Action::Output { .. } => {
-            Timing::AtOnce
-        }
+        Action::Enter(_)
+        | Action::Prepare(_)
+        | Action::StandIn { .. }
+        | Action::LastGood(_)
+        | Action::Output { .. } => Timing::AtOnce,
         // The intent of a READ_ONLY call is appended but not waited for (DESIGN section 3).
         Action::Execute(execute) if matches!(execute.side_effect, SideEffect::ReadOnly) => Timing::AtOnce,
         Action::Execute(_)

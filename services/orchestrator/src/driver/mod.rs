@@ -13,6 +13,7 @@ mod evaluate;
 mod fence;
 mod idle;
 mod key_wait;
+mod last_good;
 mod life;
 mod observe;
 mod perform;

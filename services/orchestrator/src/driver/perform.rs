@@ -21,6 +21,7 @@ impl Driver {
             Action::Enter(enter) => self.enter(enter),
             Action::Prepare(prepare) => self.prepare(prepare),
             Action::StandIn { call, value } => self.stand_in(call, value),
+            Action::LastGood(find) => self.last_good(find),
             Action::Output { template } => self.output(template),
             Action::Execute(execute) | Action::Attach(execute) => self.attempt(execute, place),
             Action::Fence(fence) => {
