@@ -17,6 +17,9 @@ pub enum Action {
     /// Evaluate arguments and key, and choose a worker with a free place. Pure but for the place: need not wait.
     /// Answer: `Input::Prepared`, or `Input::PrepareFailed`.
     Prepare(Prepare),
+    /// Take a place for a second attempt of a slow call, if there is one at once. Answer: `Input::Prepared`, or
+    /// `Input::NoHedge`.
+    Hedge(Hedge),
     /// Send an attempt to its worker. Answer: `Input::AttemptEnded`, or `Input::AttemptLost`.
     Execute(Execute),
     /// Close an attempt of an earlier life (PROTOCOL 1). Answer: `Input::Fenced`.
@@ -56,6 +59,16 @@ pub enum Action {
         /// Where it runs.
         worker: WorkerId,
     },
+    /// Abort an attempt beside which another has won. No answer of its own, and no harm if it is never performed: the
+    /// call only reads.
+    LetGo {
+        /// The call.
+        call: CallId,
+        /// The attempt.
+        attempt: u32,
+        /// Where it runs.
+        worker: WorkerId,
+    },
     /// Let the worker forget a recorded result. No answer, and no harm if it is never performed.
     Ack {
         /// The call.
@@ -88,6 +101,21 @@ pub struct Prepare {
     /// The longest that the attempt may take: already cut to what step and task have left.
     pub timeout: Duration,
     /// When the step's or the task's time is over: no place by then is `PrepareFailed`.
+    pub until: Timestamp,
+}
+
+/// Takes a place for a second attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hedge {
+    /// The call.
+    pub call: CallId,
+    /// The tool.
+    pub tool: ToolName,
+    /// Where the first attempt runs: the second goes elsewhere.
+    pub beside: WorkerId,
+    /// The longest that the attempt may take: already cut to what step and task have left.
+    pub timeout: Duration,
+    /// When the step's or the task's time is over.
     pub until: Timestamp,
 }
 

@@ -272,6 +272,8 @@ pub enum Next {
     Fail,
     /// The outcome must be settled first.
     Settle,
+    /// Another attempt of the call is open, and decides (a hedge, or the attempt beside which it was started).
+    Await,
 }
 
 /// The outcome of an attempt came after its call was closed (PROTOCOL 12).

@@ -30,6 +30,11 @@ pub enum Input {
         /// Why; its class says whether it is tried again.
         failure: Failure,
     },
+    /// There is no place for a second attempt now. No failure: the first one goes on.
+    NoHedge {
+        /// The call.
+        call: CallId,
+    },
     /// An attempt ended.
     AttemptEnded {
         /// The call.

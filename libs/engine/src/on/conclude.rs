@@ -379,7 +379,20 @@ impl Task {
         self.doing.calls.remove(id);
         self.doing.timers.disarm(&crate::state::Timer::Call(id.clone()));
         let Some(call) = self.calls.get(id) else { return };
-        self.doing.ack.extend(call.attempts.last().map(|attempt| (id.clone(), attempt.worker)));
+        for attempt in &call.attempts {
+            self.doing.attempts.remove(&(id.clone(), attempt.number));
+            self.doing.hedged.remove(&(id.clone(), attempt.number));
+        }
+        match call.hedge {
+            None => self.doing.ack.extend(call.attempts.last().map(|attempt| (id.clone(), attempt.worker))),
+            Some(_) => {
+                let (open, ended): (Vec<_>, Vec<_>) =
+                    call.attempts.iter().partition(|attempt| attempt.is_open());
+                let losers = open.into_iter().map(|attempt| (id.clone(), attempt.number, attempt.worker));
+                self.doing.losers.extend(losers);
+                self.doing.ack.extend(ended.into_iter().map(|attempt| (id.clone(), attempt.worker)));
+            }
+        }
         let step = call.step;
         match id.direction {
             Direction::Forward => {

@@ -20,7 +20,7 @@ impl Task {
                 let effect = if harmless { Effect::NotExecuted } else { failure.effect };
                 self.close_attempt(&e.call, e.attempt, effect, at)?;
                 if let Some(call) = self.calls.get_mut(&e.call) {
-                    call.tries += 1;
+                    call.tries += u32::from(call.open_attempt().is_none());
                     if failure.class == Class::Crashed {
                         call.kills += 1;
                     }

@@ -18,7 +18,8 @@ impl Task {
     pub(crate) fn record(&mut self, input: Input, env: &mut Env<'_>) -> Vec<Event> {
         match input {
             Input::Entered { step, result } => self.record_entered(&step, result),
-            Input::Prepared(prepared) => self.record_prepared(prepared),
+            Input::Prepared(prepared) => self.record_prepared(prepared, env),
+            Input::NoHedge { call } => self.record_no_hedge(&call),
             Input::PrepareFailed { call, failure } => self.record_prepare_failed(call, failure),
             Input::AttemptEnded { call, attempt, outcome } => {
                 self.record_attempt_ended(&call, attempt, outcome, env)

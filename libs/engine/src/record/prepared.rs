@@ -10,7 +10,7 @@ use holdfast_types::{
 use crate::event::{AttemptStarted, CallFailed, UndoIntent};
 use crate::input::{Prepared, PreparedArgs};
 use crate::state::{Busy, Phase};
-use crate::{Event, Task};
+use crate::{Env, Event, Grant, Task};
 
 /// What the first attempt of a call settles for all of them.
 struct Identity {
@@ -23,16 +23,22 @@ struct Identity {
 }
 
 impl Task {
-    pub(super) fn record_prepared(&mut self, prepared: Prepared) -> Vec<Event> {
+    pub(super) fn record_prepared(&mut self, prepared: Prepared, env: &mut Env<'_>) -> Vec<Event> {
         let id = prepared.call.clone();
-        if self.busy(&id) != Some(Busy::Preparing) {
-            return Vec::new();
-        }
+        let Some(busy @ (Busy::Preparing | Busy::Hedging)) = self.busy(&id) else { return Vec::new() };
         self.doing.calls.remove(&id);
         self.doing.look.insert(id.clone());
         let Some(call) = self.calls.get(&id) else { return Vec::new() };
         let wanted = call.is_undo() || self.wants_forward(call.step);
-        if !matches!(call.phase, Phase::Ready { .. }) || !wanted {
+        let fits = match busy {
+            Busy::Hedging => self.may_hedge(call).is_some(),
+            _ => matches!(call.phase, Phase::Ready { .. }),
+        };
+        if !fits || !wanted {
+            return Vec::new();
+        }
+        // Paid for only where there is a place; a spent budget is no failure: there is no hedge.
+        if busy == Busy::Hedging && (env.budget)(self.dependency(call)) == Grant::Refused {
             return Vec::new();
         }
         let (tool, attempt) = (call.tool.clone(), call.next_attempt());
@@ -67,6 +73,14 @@ impl Task {
                 undo: identity.undo,
             }))],
         }
+    }
+
+    pub(super) fn record_no_hedge(&mut self, call: &CallId) -> Vec<Event> {
+        if self.busy(call) == Some(Busy::Hedging) {
+            self.doing.calls.remove(call);
+            self.doing.look.insert(call.clone());
+        }
+        Vec::new()
     }
 
     pub(super) fn record_prepare_failed(&mut self, call: CallId, failure: Failure) -> Vec<Event> {

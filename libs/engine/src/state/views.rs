@@ -317,6 +317,7 @@ impl Task {
 
     fn only_waits_for_keys(&self) -> bool {
         self.doing.entering.is_empty()
+            && self.doing.attempts.is_empty()
             && !self.doing.output
             && self.doing.calls.values().all(|busy| *busy == super::Busy::WaitingKey)
     }

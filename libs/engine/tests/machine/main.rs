@@ -5,6 +5,7 @@ mod by_hand;
 mod compat;
 mod crash;
 mod fold;
+mod hedges;
 mod interleavings;
 mod last_good;
 mod people;

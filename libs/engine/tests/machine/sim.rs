@@ -50,6 +50,12 @@ pub struct Sim {
     pub now: Timestamp,
     pub crash: Crash,
     pub fate: WorkerFate,
+    /// No other worker has a place for a hedge.
+    pub alone: bool,
+    /// The retry budget is spent.
+    pub broke: bool,
+    /// Outcomes that come late.
+    pub late: VecDeque<Input>,
     /// Every input is fed twice.
     pub stutter: bool,
     pub performed: u32,
@@ -76,6 +82,9 @@ impl Sim {
             now: START,
             crash: Crash::Never,
             fate: WorkerFate::DiesToo,
+            alone: false,
+            broke: false,
+            late: VecDeque::new(),
             stutter: false,
             performed: 0,
             most_pending: 0,
@@ -93,6 +102,7 @@ impl Sim {
     fn live(&mut self, resume: Resume) {
         self.epoch += 1;
         self.actions.clear();
+        self.late.clear();
         self.task = Task::fold(self.task.id(), &self.journal).unwrap();
         let life = LifeStarted { epoch: self.epoch, instance: InstanceId::new(1, [1; 10]), resume };
         let step = self.with_env(|task, env| task.begin(life, env));
@@ -108,13 +118,19 @@ impl Sim {
         self.live(Resume::Crash);
     }
 
+    /// The driver dies where it is.
+    pub fn crash_now(&mut self) {
+        self.die();
+    }
+
     fn with_env<T>(&mut self, f: impl FnOnce(&mut Task, &mut Env<'_>) -> T) -> T {
         let (now, random) = (self.now, &mut self.random);
         let mut draw = || {
             *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             *random
         };
-        let mut budget = |_: &str| Grant::Granted;
+        let grant = if self.broke { Grant::Refused } else { Grant::Granted };
+        let mut budget = |_: &str| grant;
         f(&mut self.task, &mut Env { now, random: &mut draw, budget: &mut budget })
     }
 
@@ -238,6 +254,12 @@ impl Sim {
             if summary.waits_for == Some(WaitReason::Paused) {
                 return None;
             }
+            let soon = |at: Timestamp| at <= self.now.after(Duration::from_secs(1));
+            if !self.late.is_empty() && !self.task.next_wake().is_some_and(soon) {
+                let input = self.late.pop_front().expect("there is one");
+                self.feed(input);
+                continue;
+            }
             let waits = !summary.questions.is_empty();
             match self.task.next_wake() {
                 Some(at) if !waits || at <= self.now.after(Duration::from_secs(60)) => {
@@ -312,7 +334,27 @@ impl Sim {
                     execute.side_effect,
                     &execute.key,
                 );
-                Some(Input::AttemptEnded { call: execute.call, attempt: execute.attempt, outcome })
+                let input = Input::AttemptEnded { call: execute.call, attempt: execute.attempt, outcome };
+                if self.world.late {
+                    self.late.push_back(input);
+                    return None;
+                }
+                Some(input)
+            }
+            Action::Hedge(hedge) if self.alone => Some(Input::NoHedge { call: hedge.call }),
+            Action::Hedge(hedge) => {
+                assert_eq!(hedge.beside, WorkerId::new(1, [self.worker; 10]));
+                Some(Input::Prepared(Prepared {
+                    call: hedge.call,
+                    args: None,
+                    worker: WorkerId::new(2, [self.worker; 10]),
+                    lifetime: match self.fate {
+                        WorkerFate::DiesToo => WorkerLifetime::Host,
+                        WorkerFate::LivesOn => WorkerLifetime::Own,
+                    },
+                    not_after: self.now.after(hedge.timeout),
+                    timeout: hedge.timeout,
+                }))
             }
             Action::Fence(fence) => {
                 let answer = match (self.fate, fence.lifetime) {
@@ -341,7 +383,7 @@ impl Sim {
                 Some(Input::LastGood { call: find.call, result: Ok(found) })
             }
             Action::Output { .. } => Some(Input::Output(Ok(Payload::null()))),
-            Action::Cancel { .. } | Action::Ack { .. } => None,
+            Action::Cancel { .. } | Action::LetGo { .. } | Action::Ack { .. } => None,
         }
     }
 

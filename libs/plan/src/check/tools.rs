@@ -65,10 +65,10 @@ impl Checker<'_, '_> {
         if let Undo::Tool { tool, args } = &call.undo {
             self.tool(&at(self.site, "/undo"), tool, args);
         }
-        let class = self.class(call).filter(|class| call.hedge_after.is_some() && !class.is_repeatable());
+        let class =
+            self.class(call).filter(|class| call.hedge_after.is_some() && *class != SideEffect::ReadOnly);
         if let Some(class) = class {
-            let message =
-                format!("only READ_ONLY and IDEMPOTENT calls can be hedged, and this one is {class}");
+            let message = format!("only READ_ONLY calls can be hedged, and this one is {class}");
             let pointer = at(self.site, "/hedge");
             self.site.report_at(&pointer, At::Key, message, None);
         }

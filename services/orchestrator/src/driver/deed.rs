@@ -34,7 +34,7 @@ impl Deed {
 
     /// Says whether it may be dropped without harm.
     pub(super) const fn is_courtesy(&self) -> bool {
-        matches!(self.action, Action::Ack { .. })
+        matches!(self.action, Action::Ack { .. } | Action::LetGo { .. })
     }
 }
 
@@ -43,6 +43,7 @@ pub(super) const fn timing(action: &Action) -> Timing {
     match action {
         Action::Enter(_)
         | Action::Prepare(_)
+        | Action::Hedge(_)
         | Action::StandIn { .. }
         | Action::LastGood(_)
         | Action::Output { .. } => Timing::AtOnce,
@@ -54,6 +55,7 @@ pub(super) const fn timing(action: &Action) -> Timing {
         | Action::Probe(_)
         | Action::WaitKey { .. }
         | Action::Cancel { .. }
+        | Action::LetGo { .. }
         | Action::Ack { .. } => Timing::Durable,
     }
 }

@@ -25,11 +25,11 @@ use crate::shared::Shared;
 /// A call whose arguments are known.
 #[derive(Debug)]
 pub(super) struct Evaluated {
-    call: CallId,
-    tool: ToolName,
-    args: Option<PreparedArgs>,
-    timeout: Duration,
-    until: Timestamp,
+    pub(super) call: CallId,
+    pub(super) tool: ToolName,
+    pub(super) args: Option<PreparedArgs>,
+    pub(super) timeout: Duration,
+    pub(super) until: Timestamp,
 }
 
 impl Driver {
@@ -235,7 +235,7 @@ pub(super) fn with_item(
     }
 }
 
-fn placed(shared: &Shared, evaluated: Evaluated, place: Place) -> Done {
+pub(super) fn placed(shared: &Shared, evaluated: Evaluated, place: Place) -> Done {
     let now = shared.deps.clock.now();
     let worker = place.worker.info.id;
     let lifetime = if shared.deps.host.hosts(worker) { WorkerLifetime::Host } else { WorkerLifetime::Own };
