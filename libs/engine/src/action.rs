@@ -17,6 +17,9 @@ pub enum Action {
     /// Evaluate arguments and key, and choose a worker with a free place. Pure but for the place: need not wait.
     /// Answer: `Input::Prepared`, or `Input::PrepareFailed`.
     Prepare(Prepare),
+    /// Take a place for a second attempt of a slow call, if there is one at once. Answer: `Input::Prepared`, or
+    /// `Input::NoHedge`.
+    Hedge(Hedge),
     /// Send an attempt to its worker. Answer: `Input::AttemptEnded`, or `Input::AttemptLost`.
     Execute(Execute),
     /// Close an attempt of an earlier life (PROTOCOL 1). Answer: `Input::Fenced`.
@@ -39,6 +42,9 @@ pub enum Action {
         /// The value.
         value: Template,
     },
+    /// Look for the last good result of a call's tool and arguments. Changes nothing: need not wait. Answer:
+    /// `Input::LastGood`.
+    LastGood(FindLastGood),
     /// Evaluate the output. Pure. Answer: `Input::Output`.
     Output {
         /// The template; none: a map of step id to result.
@@ -46,6 +52,16 @@ pub enum Action {
     },
     /// Abort an attempt's work. No answer of its own: the attempt's end tells.
     Cancel {
+        /// The call.
+        call: CallId,
+        /// The attempt.
+        attempt: u32,
+        /// Where it runs.
+        worker: WorkerId,
+    },
+    /// Abort an attempt beside which another has won. No answer of its own, and no harm if it is never performed: the
+    /// call only reads.
+    LetGo {
         /// The call.
         call: CallId,
         /// The attempt.
@@ -101,6 +117,21 @@ pub enum Look {
     Again,
 }
 
+/// Takes a place for a second attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hedge {
+    /// The call.
+    pub call: CallId,
+    /// The tool.
+    pub tool: ToolName,
+    /// Where the first attempt runs: the second goes elsewhere.
+    pub beside: WorkerId,
+    /// The longest that the attempt may take: already cut to what step and task have left.
+    pub timeout: Duration,
+    /// When the step's or the task's time is over.
+    pub until: Timestamp,
+}
+
 /// Where a call's arguments come from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PrepareArgs {
@@ -128,6 +159,31 @@ pub enum PrepareArgs {
         /// The forward call's key.
         key: Key,
         /// The item of the forward call's step, in a fan-out.
+        item: Option<Value>,
+    },
+}
+
+/// Looks for a last good result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FindLastGood {
+    /// The fallback's call.
+    pub call: CallId,
+    /// The tool of the step.
+    pub tool: ToolName,
+    /// The arguments that the result must have had.
+    pub args: SameArgs,
+}
+
+/// The arguments of the call that failed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SameArgs {
+    /// They were evaluated: SHA-256 over their canonical form, in hexadecimal.
+    Fingerprint(String),
+    /// No attempt came about: they are evaluated now, in the step's scope.
+    Template {
+        /// The step's arguments.
+        args: Template,
+        /// The item, in a fan-out.
         item: Option<Value>,
     },
 }

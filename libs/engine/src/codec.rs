@@ -4,7 +4,7 @@ use holdfast_types::Timestamp;
 use holdfast_types::journal::{EventRow, NewEvent};
 use holdfast_types::payload::Payload;
 
-use crate::event::{Ended, Event, Probe, Replayed};
+use crate::event::{Ended, Event, Next, Probe, Replayed};
 
 /// A row that this binary can't read: it releases the task untouched and does not claim it again.
 #[derive(Debug, thiserror::Error)]
@@ -53,9 +53,8 @@ macro_rules! kinds {
                 match self { $(Event::$variant(_) => $kind,)+ }
             }
 
-            /// Returns the version that this binary writes.
-            #[must_use]
-            pub const fn version(&self) -> u16 {
+            /// Returns the newest version of the kind that this binary writes.
+            const fn newest_version(&self) -> u16 {
                 match self { $(Event::$variant(_) => $version,)+ }
             }
 
@@ -77,10 +76,10 @@ kinds! {
     StepEntered = "step_entered" v 1 plain,
     StepFailed = "step_failed" v 1 plain,
     AttemptStarted = "attempt_started" v 1 boxed,
-    AttemptNotStarted = "attempt_not_started" v 1 plain,
+    AttemptNotStarted = "attempt_not_started" v 2 plain,
     AttemptAdopted = "attempt_adopted" v 1 plain,
     AttemptClosed = "attempt_closed" v 1 plain,
-    AttemptEnded = "attempt_ended" v 1 plain,
+    AttemptEnded = "attempt_ended" v 2 plain,
     LateOutcome = "late_outcome" v 1 plain,
     CallReplayed = "call_replayed" v 1 plain,
     CallFailed = "call_failed" v 1 plain,
@@ -97,6 +96,19 @@ kinds! {
     LoopDetected = "loop_detected" v 1 plain,
     Quarantined = "quarantined" v 1 plain,
     Finished = "finished" v 1 boxed,
+}
+
+impl Event {
+    /// Returns the version of the row that this binary writes: the oldest whose readers know all that is in it.
+    #[must_use]
+    pub fn version(&self) -> u16 {
+        match self {
+            // Version 2 may await another attempt.
+            Self::AttemptNotStarted(e) if e.next != Next::Await => 1,
+            Self::AttemptEnded(e) if !matches!(&e.ended, Ended::Failed { next: Next::Await, .. }) => 1,
+            _ => self.newest_version(),
+        }
+    }
 }
 
 /// Writes an event as a row's content, with the blobs that it refers to.

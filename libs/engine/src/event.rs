@@ -7,7 +7,7 @@ use holdfast_types::inbox::InboxMessage;
 use holdfast_types::plan::OnEnd;
 use holdfast_types::task::{ResultSource, TaskSpec};
 use holdfast_types::{
-    CallId, Failure, InstanceId, Key, Payload, SideEffect, StepId, TaskOutcome, Timestamp, ToolName,
+    CallId, Failure, InstanceId, Key, Payload, SideEffect, StepId, TaskId, TaskOutcome, Timestamp, ToolName,
     WorkerId, time,
 };
 use serde::{Deserialize, Serialize};
@@ -280,6 +280,8 @@ pub enum Next {
     Fail,
     /// The outcome must be settled first.
     Settle,
+    /// Another attempt of the call is open, and decides (a hedge, or the attempt beside which it was started).
+    Await,
 }
 
 /// The outcome of an attempt came after its call was closed (PROTOCOL 12).
@@ -363,6 +365,20 @@ pub struct StoodIn {
     pub source: ResultSource,
     /// The result.
     pub result: Payload,
+    /// Where and when a last good result was recorded; none for a value, and in journals from before 0.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Recorded>,
+}
+
+/// Where a result that stands in was recorded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// The task.
+    pub task: TaskId,
+    /// The call.
+    pub call: CallId,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A person is asked.

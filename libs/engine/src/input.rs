@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use holdfast_types::inbox::InboxMessage;
 use holdfast_types::key::KeyRow;
+use holdfast_types::last_good::LastGood;
 use holdfast_types::worker::CallOutcome;
 use holdfast_types::{CallId, Failure, Payload, StepId, Timestamp, WorkerId};
 use serde_json::Value;
@@ -28,6 +29,11 @@ pub enum Input {
         call: CallId,
         /// Why; its class says whether it is tried again.
         failure: Failure,
+    },
+    /// There is no place for a second attempt now. No failure: the first one goes on.
+    NoHedge {
+        /// The call.
+        call: CallId,
     },
     /// An attempt ended.
     AttemptEnded {
@@ -93,6 +99,13 @@ pub enum Input {
         call: CallId,
         /// The value.
         result: Result<Payload, Failure>,
+    },
+    /// The last good result was looked for.
+    LastGood {
+        /// The fallback's call.
+        call: CallId,
+        /// The newest there is, of whatever age; none where there is none; or why nobody knows.
+        result: Result<Option<LastGood>, Failure>,
     },
     /// The output was evaluated.
     Output(Result<Payload, Failure>),

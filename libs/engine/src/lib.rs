@@ -19,6 +19,7 @@ mod env;
 pub mod event;
 pub mod input;
 mod key_changes;
+mod last_good;
 mod on;
 mod record;
 pub mod report;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use holdfast_types::journal::{EventRow, Progress, RowUpdate};
 use holdfast_types::key::KeyChange;
+use holdfast_types::last_good::NewLastGood;
 use holdfast_types::task::TaskSpec;
 use holdfast_types::{CallId, TaskId, Timestamp};
 
@@ -41,6 +42,8 @@ pub struct Emitted {
     pub at: Timestamp,
     /// The key changes that ride with it.
     pub keys: Vec<KeyChange>,
+    /// The result that is recorded with it for later fallbacks.
+    pub last_good: Option<NewLastGood>,
 }
 
 /// What one input led to: events to append, in order, and actions that these allow.
@@ -147,9 +150,10 @@ impl Task {
 
     fn emit(&mut self, event: Event, env: &Env<'_>, step: &mut Step) {
         let keys = self.key_changes(&event);
+        let last_good = self.last_good(&event, env.now);
         // The machine emits only what its own state allows; the fold of a foreign journal is where this can fail.
         let applied = self.apply(&event, env.now);
         debug_assert!(applied.is_ok(), "the machine emitted an illegal event: {applied:?}");
-        step.events.push(Emitted { event, at: env.now, keys });
+        step.events.push(Emitted { event, at: env.now, keys, last_good });
     }
 }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use holdfast_types::TaskId;
 use holdfast_types::journal::{Append, Appended, Created, EventRow, Loaded, NewTask, Snapshot, TaskFilter};
+use holdfast_types::last_good::{LastGood, LastGoodKey};
 use holdfast_types::task::TaskRow;
 
 use crate::Result;
@@ -40,6 +41,10 @@ pub trait Journal: Send + Sync {
 
     /// Stores a snapshot. A snapshot is a hint: losing one costs reading more events.
     async fn put_snapshot(&self, task: TaskId, snapshot: Snapshot) -> Result<()>;
+
+    /// Reads the newest result that an append has recorded under a key; none where there is none, or where its time
+    /// is over. Who asks judges its age.
+    async fn last_good(&self, key: &LastGoodKey) -> Result<Option<LastGood>>;
 }
 
 /// A request for one page of a list.

@@ -161,6 +161,7 @@ pub trait Keys: Send + Sync {
     /// `Stale` while the key is open for a call of a task: its driver settles it.
     async fn forget(&self, key: &Key) -> Result<KeyAnswer>;
 
-    /// Removes rows whose retention has passed; at most `limit`. Returns how many.
+    /// Removes rows whose retention has passed, those of last good results too; of each at most `limit`. Returns how
+    /// many.
     async fn prune(&self, limit: u32) -> Result<u32>;
 }

@@ -132,6 +132,7 @@ async fn call(
             expected_seq: seq,
             events: vec![event(), event()],
             keys: if keys { changes(task, turn) } else { Vec::new() },
+            last_good: Vec::new(),
             handled: Vec::new(),
             row: RowUpdate { status: TaskStatus::Running, outcome: None, waits_for: None, wake_at: None },
             progress: Progress::Outcome,

@@ -16,6 +16,7 @@ pub mod follow;
 pub mod inbox;
 pub mod key_claims;
 pub mod key_verbs;
+pub mod last_good;
 pub mod poison;
 pub mod sessions;
 pub mod snapshots;
@@ -119,6 +120,13 @@ macro_rules! suite {
                 an_operator_removes_keys_that_are_not_open,
                 keys_are_listed_by_prefix,
                 an_unknown_key_has_no_token,
+            }
+            last_good {
+                a_result_is_found_by_its_tool_and_arguments_in_its_namespace,
+                the_newest_result_replaces_an_older_one,
+                an_append_that_is_refused_or_repeated_records_nothing_more,
+                a_result_is_kept_as_long_as_anybody_may_ask_for_it,
+                a_large_result_is_kept_with_its_blob,
             }
             inbox {
                 messages_are_read_oldest_first,

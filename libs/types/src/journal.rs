@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::key::{KeyChange, KeyRow};
+use crate::last_good::NewLastGood;
 use crate::task::WaitReason;
 use crate::{
     AppendId, InstanceId, MessageId, Namespace, OwnerId, TaskId, TaskOutcome, TaskStatus, Timestamp,
@@ -90,6 +91,8 @@ pub struct Append {
     pub events: Vec<NewEvent>,
     /// Changes of the key table; one refused claim refuses this append, never its neighbours.
     pub keys: Vec<KeyChange>,
+    /// Results that later fallbacks may stand in with; empty for plans that have no such fallback.
+    pub last_good: Vec<NewLastGood>,
     /// Messages of the inbox that the events handle; deleted with it.
     pub handled: Vec<MessageId>,
     /// The row.

@@ -13,6 +13,7 @@ pub mod id;
 pub mod inbox;
 pub mod journal;
 pub mod key;
+pub mod last_good;
 pub mod manifest;
 pub mod name;
 pub mod payload;

@@ -180,7 +180,7 @@ pub struct CallSpec {
     /// Over the tool's own policy.
     #[serde(default)]
     pub retry: RetryOverride,
-    /// Starts a second attempt after this long; only READ_ONLY and IDEMPOTENT.
+    /// Starts a second attempt after this long; only READ_ONLY (PROTOCOL 2).
     #[serde(default, with = "time::opt_millis", skip_serializing_if = "Option::is_none")]
     pub hedge_after: Option<Duration>,
     /// Tried in order after the retries are spent.

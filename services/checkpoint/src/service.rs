@@ -51,6 +51,13 @@ impl CheckpointService for Checkpoint {
         Ok(Response::new(journal::put_snapshot(self, request.into_inner()).await?))
     }
 
+    async fn get_last_good(
+        &self,
+        request: Request<v1::GetLastGoodRequest>,
+    ) -> Answer<v1::GetLastGoodResponse> {
+        Ok(Response::new(journal::last_good(self, request.into_inner()).await?))
+    }
+
     type InstanceSessionStream = Stream<v1::InstanceSessionResponse>;
 
     async fn instance_session(

@@ -97,6 +97,7 @@ mod tests {
             expected_seq: 0,
             events: Vec::new(),
             keys: Vec::new(),
+            last_good: Vec::new(),
             handled: Vec::new(),
             row,
             progress: Progress::Outcome,

@@ -29,6 +29,16 @@ pub(crate) enum NoPlace {
     Busy,
 }
 
+fn least_loaded(mut candidates: Vec<(LiveWorker, Arc<Semaphore>)>) -> Result<Place, NoPlace> {
+    candidates.sort_by_key(|(_, slots)| std::cmp::Reverse(slots.available_permits()));
+    for (worker, slots) in candidates {
+        if let Ok(slot) = slots.try_acquire_owned() {
+            return Ok(Place { worker, _slot: slot });
+        }
+    }
+    Err(NoPlace::Busy)
+}
+
 /// The places of all workers, shared by the drivers of an instance.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
@@ -40,15 +50,19 @@ impl Places {
     /// Takes a place on the least loaded worker that hosts the tool as it was pinned, without waiting.
     pub(crate) fn try_take(&self, view: &DirectoryView, tool: &ToolManifest) -> Result<Place, NoPlace> {
         let candidates = self.candidates(view, tool)?;
-        let mut by_room: Vec<_> =
-            candidates.iter().map(|(worker, slots)| (slots.available_permits(), worker, slots)).collect();
-        by_room.sort_by_key(|candidate| std::cmp::Reverse(candidate.0));
-        for (_, worker, slots) in by_room {
-            if let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
-                return Ok(Place { worker: (*worker).clone(), _slot: slot });
-            }
-        }
-        Err(NoPlace::Busy)
+        least_loaded(candidates)
+    }
+
+    /// Takes a place as [`Places::try_take`] does, on any worker but one.
+    pub(crate) fn try_take_beside(
+        &self,
+        view: &DirectoryView,
+        tool: &ToolManifest,
+        beside: WorkerId,
+    ) -> Result<Place, NoPlace> {
+        let mut candidates = self.candidates(view, tool)?;
+        candidates.retain(|(worker, _)| worker.info.id != beside);
+        least_loaded(candidates)
     }
 
     /// Takes a place, waiting for one until `until`; for a worker that hosts the tool at most for `patience`.

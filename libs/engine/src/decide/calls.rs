@@ -1,12 +1,18 @@
 //! What each call wants next: an attempt, a fence, a probe, a person, or its end.
 
-use holdfast_types::plan::Fallback;
-use holdfast_types::{Class, Effect, Failure, Reason, SideEffect, Timestamp, ToolManifest, Variant};
+use std::time::Duration;
+
+use holdfast_types::plan::{CallSpec, Fallback};
+use holdfast_types::{
+    CallId, Class, Effect, Failure, Reason, SideEffect, Timestamp, ToolManifest, Variant, WorkerId,
+};
 
 use super::Decided;
-use crate::action::{Execute, Fence, Look, Prepare, PrepareArgs, Probe};
+use super::hedge::Hedging;
+use crate::action::{Execute, Fence, FindLastGood, Hedge, Look, Prepare, PrepareArgs, Probe, SameArgs};
 use crate::event::{AttemptClosed, CallFailed, Closed, Question, QuestionAsked, Verdict};
-use crate::state::{Attempt, AttemptState, Busy, Call, Course, POISON_KILLS, Pause, Phase, Timer};
+use crate::record::none_good;
+use crate::state::{Attempt, AttemptState, Busy, Call, Course, POISON_KILLS, Pause, Phase, Timer, Working};
 use crate::{Action, Env, Event, Task};
 
 /// What a look at a call leads to.
@@ -14,6 +20,14 @@ enum Want {
     Nothing,
     Later(Timestamp),
     Do(Busy, Box<Action>),
+    Hedge(u32, Hedge),
+    Emit(Event),
+}
+
+/// What a look at an open attempt leads to.
+enum Outcome {
+    Unpinned,
+    Do(Working, Box<Action>),
     Emit(Event),
 }
 
@@ -24,24 +38,27 @@ impl Task {
             if call.is_ended() {
                 continue;
             }
-            if let Some(attempt) = self.to_cancel(call) {
-                let cancel =
-                    Action::Cancel { call: id.clone(), attempt: attempt.number, worker: attempt.worker };
-                let mark = (id.clone(), attempt.number);
-                if self.doing.cancelled.insert(mark) {
-                    decided.actions.push(cancel);
+            for (attempt, worker) in self.to_cancel(call) {
+                if self.doing.cancelled.insert((id.clone(), attempt)) {
+                    decided.actions.push(Action::Cancel { call: id.clone(), attempt, worker });
                 }
             }
-            if self.busy(&id).is_some() {
-                continue;
+            let mut want = self.want_outcomes(&id, env.now, decided);
+            if matches!(want, Want::Nothing) && self.busy(&id).is_none() {
+                let Some(call) = self.calls.get(&id) else { continue };
+                want = self.want(call, env.now);
             }
-            let Some(call) = self.calls.get(&id) else { continue };
-            match self.want(call, env.now) {
+            match want {
                 Want::Nothing => {}
                 Want::Later(at) => self.doing.timers.arm(Timer::Call(id), at),
                 Want::Do(busy, action) => {
                     self.doing.calls.insert(id, busy);
                     decided.actions.push(*action);
+                }
+                Want::Hedge(attempt, hedge) => {
+                    self.doing.hedged.insert((id.clone(), attempt));
+                    self.doing.calls.insert(id, Busy::Hedging);
+                    decided.actions.push(Action::Hedge(hedge));
                 }
                 Want::Emit(event) => {
                     decided.events.push(event);
@@ -52,11 +69,35 @@ impl Task {
         }
     }
 
-    /// The attempt of a call that is not wanted any more, where its work is to be aborted.
-    fn to_cancel<'a>(&self, call: &'a Call) -> Option<&'a Attempt> {
-        let attempt = call.open_attempt()?;
-        if call.is_undo() || call.settles() {
-            return None;
+    /// Has each open attempt sent, attached to, or closed; an event is emitted first.
+    fn want_outcomes(&mut self, id: &CallId, now: Timestamp, decided: &mut Decided) -> Want {
+        let Some(call) = self.calls.get(id) else { return Want::Nothing };
+        let mut marks = Vec::new();
+        for attempt in call.open_attempts() {
+            let mark = (id.clone(), attempt.number);
+            if self.doing.attempts.contains_key(&mark) {
+                continue;
+            }
+            match self.want_outcome(call, attempt, now) {
+                Outcome::Unpinned => {}
+                Outcome::Do(working, action) => {
+                    marks.push((mark, working));
+                    decided.actions.push(*action);
+                }
+                Outcome::Emit(event) => {
+                    self.doing.attempts.extend(marks);
+                    return Want::Emit(event);
+                }
+            }
+        }
+        self.doing.attempts.extend(marks);
+        Want::Nothing
+    }
+
+    /// The attempts of a call that is not wanted any more, where their work is to be aborted.
+    fn to_cancel(&self, call: &Call) -> Vec<(u32, WorkerId)> {
+        if call.is_undo() || call.settles() || call.open_attempt().is_none() {
+            return Vec::new();
         }
         let repeatable = call.side_effect().is_some_and(SideEffect::is_repeatable);
         let unwanted = match &self.course {
@@ -65,7 +106,8 @@ impl Task {
             Course::Ending { .. } => true,
             Course::Quarantined { .. } | Course::Finished(_) => false,
         };
-        unwanted.then_some(attempt)
+        let open = call.open_attempts().filter(|_| unwanted);
+        open.map(|attempt| (attempt.number, attempt.worker)).collect()
     }
 
     fn want(&self, call: &Call, now: Timestamp) -> Want {
@@ -74,7 +116,11 @@ impl Task {
         }
         match call.phase {
             Phase::Ready { not_before } => self.want_attempt(call, not_before, now),
-            Phase::Open => self.want_outcome(call, now),
+            Phase::Open => match self.want_hedge(call, now) {
+                Hedging::No => Want::Nothing,
+                Hedging::Later(at) => Want::Later(at),
+                Hedging::Now(attempt, hedge) => Want::Hedge(attempt, hedge),
+            },
             Phase::Settling { ask_at } if self.settling_class(call) == SideEffect::Verifiable => {
                 if ask_at > now { Want::Later(ask_at) } else { self.want_probe(call) }
             }
@@ -145,30 +191,39 @@ impl Task {
                 Busy::StandingIn,
                 Box::new(Action::StandIn { call: call.id.clone(), value: value.clone() }),
             )),
-            Fallback::LastGood { .. } => Some(Want::Emit(Event::CallFailed(CallFailed {
-                call: call.id.clone(),
-                failure: Failure::new(
-                    Class::Unavailable,
-                    Effect::NotExecuted,
-                    Reason::NotFound,
-                    "no recorded result is kept for last_good",
-                ),
-            }))),
+            Fallback::LastGood { .. } => Some(self.want_last_good(call, spec)),
         }
     }
 
-    fn prepare(&self, call: &Call, now: Timestamp) -> Result<Prepare, Failure> {
-        let manifest = self.manifests.get(&call.tool);
-        let spec = self.plan().steps[call.step].call();
-        let item = || {
-            call.id.index.and_then(|index| {
-                self.steps[call.step].items.get(usize::try_from(index).unwrap_or(usize::MAX)).cloned()
-            })
+    /// The result of a call that changes something stands for an effect: only a read's may stand in for another's.
+    fn want_last_good(&self, call: &Call, spec: &CallSpec) -> Want {
+        let primary = CallId { variant: Variant::Primary, ..call.id.clone() };
+        let args = match self.calls.get(&primary).and_then(|primary| primary.pinned.as_ref()) {
+            Some(pinned) if pinned.side_effect != SideEffect::ReadOnly => {
+                let message = format!(
+                    "only a READ_ONLY call has a last good result, and this one is {}",
+                    pinned.side_effect
+                );
+                let failure = none_good(message);
+                return Want::Emit(Event::CallFailed(CallFailed { call: call.id.clone(), failure }));
+            }
+            Some(pinned) => SameArgs::Fingerprint(pinned.fingerprint.clone()),
+            None => SameArgs::Template { args: spec.args.clone(), item: self.item_of(call) },
         };
+        let find = FindLastGood { call: call.id.clone(), tool: spec.tool.clone(), args };
+        Want::Do(Busy::StandingIn, Box::new(Action::LastGood(find)))
+    }
+
+    fn item_of(&self, call: &Call) -> Option<serde_json::Value> {
+        self.item(&call.id.step, call.id.index?).cloned()
+    }
+
+    fn prepare(&self, call: &Call, now: Timestamp) -> Result<Prepare, Failure> {
+        let spec = self.plan().steps[call.step].call();
         let args = if call.pinned.is_some() {
             PrepareArgs::Known
         } else if call.is_undo() {
-            self.undo_args(call, item())?
+            self.undo_args(call, self.item_of(call))?
         } else {
             let spec = spec.ok_or_else(|| lost(call))?;
             let (args, key, failure) = match call.id.variant {
@@ -181,18 +236,25 @@ impl Task {
                     _ => return Err(lost(call)),
                 },
             };
-            PrepareArgs::Template { args, key, item: item(), failure }
+            PrepareArgs::Template { args, key, item: self.item_of(call), failure }
         };
+        let (timeout, until) = self.attempt_time(call, now);
+        let look = if call.waits.is_some() { Look::Again } else { Look::First };
+        Ok(Prepare { call: call.id.clone(), tool: call.tool.clone(), args, timeout, until, look })
+    }
+
+    /// The longest that an attempt may take that begins now, and when the time of all of them is over.
+    pub(super) fn attempt_time(&self, call: &Call, now: Timestamp) -> (Duration, Timestamp) {
         let primary = call.id.variant == Variant::Primary && !call.is_undo();
-        let stated = spec.filter(|_| primary).and_then(|spec| spec.attempt_timeout);
+        let spec = self.plan().steps[call.step].call().filter(|_| primary);
+        let manifest = self.manifests.get(&call.tool);
         let own = manifest.map_or(ToolManifest::DEFAULT_ATTEMPT_TIMEOUT, |m| m.attempt_timeout);
         let until = match self.compensation_deadline() {
             Some(deadline) if call.is_undo() || call.settles() => deadline,
             _ => self.step_deadline(call.step).min(now.after(self.step_timeout(call.step))),
         };
-        let timeout = stated.unwrap_or(own).min(until.since(now));
-        let look = if call.waits.is_some() { Look::Again } else { Look::First };
-        Ok(Prepare { call: call.id.clone(), tool: call.tool.clone(), args, timeout, until, look })
+        let stated = spec.and_then(|spec| spec.attempt_timeout);
+        (stated.unwrap_or(own).min(until.since(now)), until)
     }
 
     fn undo_args(&self, call: &Call, item: Option<serde_json::Value>) -> Result<PrepareArgs, Failure> {
@@ -209,8 +271,8 @@ impl Task {
     }
 
     /// An open attempt is sent, attached to, or, where it is of an earlier life, closed (PROTOCOL 1).
-    fn want_outcome(&self, call: &Call, now: Timestamp) -> Want {
-        let (Some(attempt), Some(pinned)) = (call.open_attempt(), &call.pinned) else { return Want::Nothing };
+    fn want_outcome(&self, call: &Call, attempt: &Attempt, now: Timestamp) -> Outcome {
+        let Some(pinned) = &call.pinned else { return Outcome::Unpinned };
         let lost = self.doing.lost.contains(&(call.id.clone(), attempt.number));
         if attempt.epoch == self.epoch && !lost {
             let execute = Execute {
@@ -228,13 +290,13 @@ impl Task {
                 AttemptState::Adopted => Action::Attach(execute),
                 AttemptState::Open | AttemptState::Ended { .. } => Action::Execute(execute),
             };
-            return Want::Do(Busy::Executing, Box::new(action));
+            return Outcome::Do(Working::Executing, Box::new(action));
         }
         let wanted = self.wants(call);
         if self.is_superseded_freely(call, now) && (wanted || pinned.side_effect == SideEffect::ReadOnly) {
             let closed =
                 AttemptClosed { call: call.id.clone(), attempt: attempt.number, how: Closed::Superseded };
-            return Want::Emit(Event::AttemptClosed(closed));
+            return Outcome::Emit(Event::AttemptClosed(closed));
         }
         let fence = Fence {
             call: call.id.clone(),
@@ -243,7 +305,7 @@ impl Task {
             lifetime: attempt.lifetime,
             not_after: attempt.closes_at(),
         };
-        Want::Do(Busy::Fencing, Box::new(Action::Fence(fence)))
+        Outcome::Do(Working::Fencing, Box::new(Action::Fence(fence)))
     }
 
     fn want_probe(&self, call: &Call) -> Want {

@@ -3,6 +3,7 @@
 mod calls;
 mod compensate;
 mod finish;
+mod hedge;
 mod steps;
 mod time;
 
@@ -27,6 +28,12 @@ impl Task {
                 break;
             }
         }
+        let losers = std::mem::take(&mut self.doing.losers);
+        decided.actions.extend(losers.into_iter().map(|(call, attempt, worker)| Action::LetGo {
+            call,
+            attempt,
+            worker,
+        }));
         let acks = std::mem::take(&mut self.doing.ack);
         decided.actions.extend(acks.into_iter().map(|(call, attempt, worker)| Action::Ack {
             call,
@@ -39,6 +46,9 @@ impl Task {
     /// Says whether nothing is under way in this process: only time or a message can go on.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.doing.calls.is_empty() && self.doing.entering.is_empty() && !self.doing.output
+        self.doing.calls.is_empty()
+            && self.doing.attempts.is_empty()
+            && self.doing.entering.is_empty()
+            && !self.doing.output
     }
 }

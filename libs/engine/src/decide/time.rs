@@ -80,7 +80,7 @@ impl Task {
 
     fn has_orphans(&self) -> bool {
         self.calls.values().any(|call| {
-            let foreign = call.open_attempt().is_some_and(|attempt| attempt.epoch < self.epoch);
+            let foreign = call.open_attempts().any(|attempt| attempt.epoch < self.epoch);
             let in_time = call.closed_at().is_some_and(|at| at < self.spec.deadline_at);
             foreign || (in_time && matches!(call.phase, Phase::Settling { .. }))
         })

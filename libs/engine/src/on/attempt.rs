@@ -32,6 +32,10 @@ impl Task {
             // A later one is claimed only where the attempts before it were not executed.
             pinned.generation = e.key_generation;
         }
+        let beside = call.open_attempt().is_some();
+        if beside {
+            call.hedge = Some(e.attempt);
+        }
         call.attempts.push(Attempt {
             number: e.attempt,
             epoch: e.epoch,
@@ -44,7 +48,7 @@ impl Task {
         });
         call.phase = Phase::Open;
         call.waits = None;
-        if e.attempt > 1 {
+        if e.attempt > 1 && !beside {
             self.tally.retries += 1;
         }
         self.doing.look.insert(e.call.clone());
@@ -151,6 +155,9 @@ impl Task {
         call.phase = Phase::WaitsForKey;
         let step = call.step;
         self.doing.calls.remove(id);
+        if let Some(taken) = &taken {
+            self.doing.attempts.remove(&(id.clone(), taken.number));
+        }
         if taken.is_some_and(|attempt| attempt.number > 1) {
             self.tally.retries = self.tally.retries.saturating_sub(1);
         }
@@ -175,6 +182,8 @@ impl Task {
         }
         match next {
             Next::Retry { at } => call.phase = Phase::Ready { not_before: at },
+            // The other attempt ended otherwise: the call goes on at once.
+            Next::Await => call.phase = Phase::Ready { not_before: at },
             Next::Settle => call.phase = Phase::Settling { ask_at: at },
             Next::Fail => self.fail_call(id, failure.clone(), at),
         }

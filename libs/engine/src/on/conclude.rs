@@ -10,7 +10,7 @@ use holdfast_types::{
 
 use crate::Task;
 use crate::event::Verdict;
-use crate::state::{Call, CallEnd, Phase, UNDO_CONCURRENCY, Undos, plan_of};
+use crate::state::{Attempt, Call, CallEnd, Phase, UNDO_CONCURRENCY, Undos, plan_of};
 
 impl Task {
     /// A call has its result.
@@ -394,9 +394,20 @@ impl Task {
         self.doing.calls.remove(id);
         self.doing.timers.disarm(&crate::state::Timer::Call(id.clone()));
         let Some(call) = self.calls.get(id) else { return };
-        self.doing
-            .ack
-            .extend(call.attempts.last().map(|attempt| (id.clone(), attempt.number, attempt.worker)));
+        for attempt in &call.attempts {
+            self.doing.attempts.remove(&(id.clone(), attempt.number));
+            self.doing.hedged.remove(&(id.clone(), attempt.number));
+        }
+        let named = |attempt: &Attempt| (id.clone(), attempt.number, attempt.worker);
+        match call.hedge {
+            None => self.doing.ack.extend(call.attempts.last().map(named)),
+            Some(_) => {
+                let (open, ended): (Vec<_>, Vec<_>) =
+                    call.attempts.iter().partition(|attempt| attempt.is_open());
+                self.doing.losers.extend(open.into_iter().map(named));
+                self.doing.ack.extend(ended.into_iter().map(named));
+            }
+        }
         let step = call.step;
         if call.settles() {
             self.settling = self.settling.saturating_sub(1);

@@ -19,7 +19,7 @@ impl Task {
         self.doom = None;
         self.doing.entering.clear();
         // What was only being prepared is not waited for: its answer is passed over.
-        self.doing.calls.retain(|_, busy| matches!(busy, Busy::Executing | Busy::Fencing | Busy::Probing));
+        self.doing.calls.retain(|_, busy| *busy == Busy::Probing);
         let idle: Vec<_> = self
             .calls
             .values()

@@ -20,7 +20,7 @@ impl Task {
                 let effect = if harmless { Effect::NotExecuted } else { failure.effect };
                 self.close_attempt(&e.call, e.attempt, effect, at)?;
                 if let Some(call) = self.calls.get_mut(&e.call) {
-                    call.tries += 1;
+                    call.tries += u32::from(call.open_attempt().is_none());
                     if failure.class == Class::Crashed {
                         call.kills += 1;
                     }
@@ -38,6 +38,9 @@ impl Task {
         }
         self.recall(&e.call, at);
         self.tally.replays += 1;
+        if let Some(call) = self.calls.get_mut(&e.call) {
+            call.recorded_at = Some(e.recorded_at);
+        }
         match &e.outcome {
             Replayed::Result(result) => {
                 self.succeed_call(&e.call, result.clone(), CallEnd::Replayed, ResultSource::Replay, at);
@@ -92,6 +95,9 @@ impl Task {
             return Err(format!("no step of {}", e.call));
         }
         self.recall(&e.call, at);
+        if let (Some(recorded), Some(call)) = (&e.recorded, self.calls.get_mut(&e.call)) {
+            call.recorded_at = Some(recorded.at);
+        }
         self.succeed_call(&e.call, e.result.clone(), CallEnd::StoodIn, e.source, at);
         Ok(())
     }

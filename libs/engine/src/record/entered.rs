@@ -35,7 +35,9 @@ impl Task {
         self.doing.calls.remove(&call);
         self.doing.look.insert(call.clone());
         vec![match result {
-            Ok(result) => Event::StoodIn(StoodIn { call, source: ResultSource::Value, result }),
+            Ok(result) => {
+                Event::StoodIn(StoodIn { call, source: ResultSource::Value, result, recorded: None })
+            }
             Err(failure) => Event::CallFailed(CallFailed { call, failure }),
         }]
     }

@@ -23,20 +23,22 @@ impl Task {
         outcome: CallOutcome,
         env: &mut Env<'_>,
     ) -> Vec<Event> {
-        if self.busy(id) == Some(Busy::Executing) {
-            self.doing.calls.remove(id);
-        }
+        self.doing.attempts.remove(&(id.clone(), number));
         let Some(call) = self.calls.get(id) else { return Vec::new() };
         let Some(attempt) = call.attempt(number) else { return Vec::new() };
         if call.is_ended() || !attempt.is_open() {
-            return self.late(id, number, outcome);
+            let lost =
+                (call.is_ended() && call.hedge.is_some()).then(|| (id.clone(), number, attempt.worker));
+            let late = self.late(id, number, outcome);
+            self.doing.ack.extend(lost);
+            return late;
         }
         let ended = match outcome {
             Ok(success) => {
                 Ended::Succeeded { result: success.result, replayed_downstream: success.replayed_downstream }
             }
             Err(mut failure) => {
-                let next = self.next_after(call, &mut failure, env);
+                let next = self.next_of(call, number, &mut failure, env);
                 Ended::Failed { failure, next }
             }
         };
@@ -72,15 +74,13 @@ impl Task {
         mut failure: Failure,
         env: &mut Env<'_>,
     ) -> Vec<Event> {
-        if self.busy(id) == Some(Busy::Executing) {
-            self.doing.calls.remove(id);
-        }
+        self.doing.attempts.remove(&(id.clone(), number));
         let Some(call) = self.calls.get(id) else { return Vec::new() };
         if call.attempt(number).is_none_or(|attempt| !attempt.is_open()) {
             return Vec::new();
         }
         if failure.effect == Effect::NotExecuted {
-            let next = self.next_after(call, &mut failure, env);
+            let next = self.next_of(call, number, &mut failure, env);
             let not_started = AttemptNotStarted { call: id.clone(), attempt: number, failure, next };
             return vec![Event::AttemptNotStarted(not_started)];
         }
@@ -96,9 +96,7 @@ impl Task {
         answer: Fenced,
         env: &mut Env<'_>,
     ) -> Vec<Event> {
-        if self.busy(id) == Some(Busy::Fencing) {
-            self.doing.calls.remove(id);
-        }
+        self.doing.attempts.remove(&(id.clone(), number));
         let Some(call) = self.calls.get(id) else { return Vec::new() };
         if call.attempt(number).is_none_or(|attempt| !attempt.is_open()) {
             return Vec::new();

@@ -10,7 +10,7 @@ use holdfast_types::{
 use crate::event::{AttemptStarted, CallFailed, UndoIntent};
 use crate::input::{Prepared, PreparedArgs};
 use crate::state::{Busy, Call, Phase};
-use crate::{Env, Event, Task};
+use crate::{Env, Event, Grant, Task};
 
 /// What the first attempt of a call settles for all of them.
 struct Identity {
@@ -23,16 +23,21 @@ struct Identity {
 }
 
 impl Task {
-    pub(super) fn record_prepared(&mut self, prepared: Prepared) -> Vec<Event> {
+    pub(super) fn record_prepared(&mut self, prepared: Prepared, env: &mut Env<'_>) -> Vec<Event> {
         let id = prepared.call.clone();
-        if self.busy(&id) != Some(Busy::Preparing) {
-            return Vec::new();
-        }
+        let Some(busy @ (Busy::Preparing | Busy::Hedging)) = self.busy(&id) else { return Vec::new() };
         self.doing.calls.remove(&id);
         self.doing.look.insert(id.clone());
         let Some(call) = self.calls.get(&id) else { return Vec::new() };
-        let wanted = self.wants(call);
-        if !matches!(call.phase, Phase::Ready { .. }) || !wanted {
+        let fits = match busy {
+            Busy::Hedging => self.may_hedge(call).is_some(),
+            _ => matches!(call.phase, Phase::Ready { .. }),
+        };
+        if !fits || !self.wants(call) {
+            return Vec::new();
+        }
+        // Paid for only where there is a place; a spent budget is no failure: there is no hedge.
+        if busy == Busy::Hedging && (env.budget)(self.dependency(call)) == Grant::Refused {
             return Vec::new();
         }
         let (tool, attempt) = (call.tool.clone(), call.next_attempt());
@@ -76,6 +81,14 @@ impl Task {
             Some(generation) if call.effect == Effect::NotExecuted => pinned.max(*generation),
             _ => pinned,
         }
+    }
+
+    pub(super) fn record_no_hedge(&mut self, call: &CallId) -> Vec<Event> {
+        if self.busy(call) == Some(Busy::Hedging) {
+            self.doing.calls.remove(call);
+            self.doing.look.insert(call.clone());
+        }
+        Vec::new()
     }
 
     pub(super) fn record_prepare_failed(

@@ -15,14 +15,28 @@ use crate::{Env, Grant, Task};
 const UNDO_ATTEMPTS: u32 = 10;
 
 impl Task {
-    /// Decides what follows `failure` of an attempt of `call`, and completes the failure's account.
-    pub(super) fn next_after(&self, call: &Call, failure: &mut Failure, env: &mut Env<'_>) -> Next {
-        let effect = call.effect.join(failure.effect);
+    /// Decides what follows `failure` of an attempt of `call`: nothing while another attempt of it is open.
+    pub(super) fn next_of(&self, call: &Call, number: u32, failure: &mut Failure, env: &mut Env<'_>) -> Next {
+        if call.open_attempts().any(|attempt| attempt.number != number) {
+            self.account(call, failure, env.now);
+            return Next::Await;
+        }
+        self.next_after(call, failure, env)
+    }
+
+    /// Completes a failure's account.
+    fn account(&self, call: &Call, failure: &mut Failure, now: Timestamp) {
         failure.attempts = u32::try_from(call.attempts.len()).unwrap_or(u32::MAX);
         // Whole milliseconds, as the journal keeps it: the fold must give the same failure.
         let since = call.pinned.as_ref().map_or(call.created_at, |pinned| pinned.first_at);
-        let elapsed = env.now.since(since).as_millis();
+        let elapsed = now.since(since).as_millis();
         failure.elapsed = Duration::from_millis(u64::try_from(elapsed).unwrap_or(u64::MAX));
+    }
+
+    /// Decides what follows `failure` of an attempt of `call`, and completes the failure's account.
+    pub(super) fn next_after(&self, call: &Call, failure: &mut Failure, env: &mut Env<'_>) -> Next {
+        let effect = call.effect.join(failure.effect);
+        self.account(call, failure, env.now);
         let class = self.repeat_class(call, env.now);
         let verdict = match may_retry(class, effect, failure.class) {
             Verdict::Stop if is_refusal(failure.reason) => Verdict::Retry,
@@ -50,12 +64,16 @@ impl Task {
         if at >= over {
             return Next::Fail;
         }
-        let dependency = self.manifests.get(&call.tool).map_or(call.tool.as_str(), |m| m.dependency());
-        if (env.budget)(dependency) == Grant::Refused {
+        if (env.budget)(self.dependency(call)) == Grant::Refused {
             failure.details.insert("retry_budget_exhausted".to_owned(), "true".to_owned());
             return Next::Fail;
         }
         Next::Retry { at }
+    }
+
+    /// The dependency whose budget pays for a retry or a hedge.
+    pub(super) fn dependency<'a>(&'a self, call: &'a Call) -> &'a str {
+        self.manifests.get(&call.tool).map_or(call.tool.as_str(), |manifest| manifest.dependency())
     }
 
     /// The class that decides about repeats: an idempotent tool that has forgotten the key is no better than an

@@ -4,7 +4,7 @@ use holdfast_types::key::{Holder, KeyRow, KeyState};
 use holdfast_types::{CallId, Class, Failure, Key, Reason};
 
 use crate::event::{AttemptNotStarted, CallReplayed, Next, Probe, Probed, Replayed};
-use crate::state::{Busy, Call, HeldKey, Withheld};
+use crate::state::{Call, HeldKey, Withheld};
 use crate::{Env, Event, Task};
 
 impl Task {
@@ -17,9 +17,7 @@ impl Task {
         row: KeyRow,
         env: &Env<'_>,
     ) -> Vec<Event> {
-        if self.busy(id) == Some(Busy::Executing) {
-            self.doing.calls.remove(id);
-        }
+        self.doing.attempts.remove(&(id.clone(), number));
         self.doing.look.insert(id.clone());
         let Some(call) = self.calls.get(id) else { return Vec::new() };
         let open = call.attempt(number).is_some_and(|attempt| attempt.is_open());

@@ -25,7 +25,7 @@ pub(crate) struct Call {
     pub(crate) failure: Option<Failure>,
     pub(crate) result: Payload,
     pub(crate) phase: Phase,
-    /// How many attempts ended with a failure: what the policy's `max_attempts` counts.
+    /// How often the call failed: what the policy's `max_attempts` counts. An attempt and its hedge are one try.
     pub(crate) tries: u32,
     /// How many attempts ended with their worker's death.
     pub(crate) kills: u32,
@@ -37,6 +37,12 @@ pub(crate) struct Call {
     pub(crate) waits: Option<Waits>,
     pub(crate) created_at: Timestamp,
     pub(crate) ended_at: Option<Timestamp>,
+    /// When the result that answers was recorded, where it is not this call's own.
+    #[serde(default)]
+    pub(crate) recorded_at: Option<Timestamp>,
+    /// The attempt that was started beside another one; a call has at most one.
+    #[serde(default)]
+    pub(crate) hedge: Option<u32>,
 }
 
 /// What the first intent of a call pins for all its attempts.
@@ -173,7 +179,12 @@ impl Call {
     }
 
     pub(crate) fn open_attempt(&self) -> Option<&Attempt> {
-        self.attempts.iter().rev().find(|attempt| attempt.is_open())
+        self.open_attempts().next()
+    }
+
+    /// The attempts that have not ended, the latest first: two where a hedge runs.
+    pub(crate) fn open_attempts(&self) -> impl Iterator<Item = &Attempt> {
+        self.attempts.iter().rev().filter(|attempt| attempt.is_open())
     }
 
     pub(crate) fn next_attempt(&self) -> u32 {
@@ -212,6 +223,8 @@ impl Task {
             waits: None,
             created_at: at,
             ended_at: None,
+            recorded_at: None,
+            hedge: None,
         };
         match id.direction {
             Direction::Forward => {

@@ -96,8 +96,12 @@ pub(crate) struct Tally {
 /// What this process is doing for the task. Not part of the fold: a new life begins with nothing under way.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Doing {
-    /// Calls with an unanswered action.
+    /// Calls with an unanswered action of their own.
     pub(crate) calls: BTreeMap<CallId, Busy>,
+    /// Attempts with an unanswered action.
+    pub(crate) attempts: BTreeMap<(CallId, u32), Working>,
+    /// Attempts beside which a hedge was asked for: there is one answer, whatever it was.
+    pub(crate) hedged: BTreeSet<(CallId, u32)>,
     /// Steps whose `when` or list is being evaluated.
     pub(crate) entering: BTreeSet<usize>,
     /// Whether the output is being evaluated.
@@ -122,6 +126,8 @@ pub(crate) struct Doing {
     pub(crate) look: BTreeSet<CallId>,
     /// Attempts to let go of at their workers.
     pub(crate) ack: Vec<(CallId, u32, holdfast_types::WorkerId)>,
+    /// Attempts that run beside one that has won.
+    pub(crate) losers: Vec<(CallId, u32, holdfast_types::WorkerId)>,
     /// When something wants to be looked at again.
     pub(crate) timers: Timers,
 }
@@ -138,12 +144,18 @@ pub(crate) enum Undos {
     Queued,
 }
 
+/// The unanswered action of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Working {
+    Executing,
+    Fencing,
+}
+
 /// The unanswered action of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Busy {
     Preparing,
-    Executing,
-    Fencing,
+    Hedging,
     Probing,
     WaitingKey,
     StandingIn,

@@ -28,6 +28,8 @@ pub struct StepView {
     pub attempts: u32,
     /// Where its result comes from.
     pub source: Option<ResultSource>,
+    /// When that result was recorded, where it is a recorded one.
+    pub recorded_at: Option<Timestamp>,
     /// When its first event came.
     pub entered_at: Option<Timestamp>,
     /// When it ended.
@@ -62,6 +64,8 @@ pub struct ItemView {
     pub attempts: u32,
     /// Where its result comes from.
     pub source: Option<ResultSource>,
+    /// When that result was recorded, where it is a recorded one.
+    pub recorded_at: Option<Timestamp>,
 }
 
 /// One subtask, for lists.
@@ -83,6 +87,8 @@ pub struct CallView {
     pub args: Option<Payload>,
     /// The result; null while there is none.
     pub result: Payload,
+    /// When the result that answers was recorded, where it is not this call's own.
+    pub recorded_at: Option<Timestamp>,
     /// When the first attempt was intended.
     pub started_at: Option<Timestamp>,
     /// When it ended.
@@ -161,7 +167,7 @@ impl Task {
             }
             StepKind::FanOut(_) => {
                 let items = state.slots().iter().zip(&state.items).enumerate();
-                StepResult::Items(items.map(|(i, (slot, item))| item_view(i, slot, item)).collect())
+                StepResult::Items(items.map(|(i, (slot, item))| self.item_view(i, slot, item)).collect())
             }
             StepKind::Group(group) => StepResult::Members(group.members.clone()),
         };
@@ -173,9 +179,27 @@ impl Task {
             failure: state.failure.clone().or_else(|| slot.filter(|_| single)?.failure.clone()),
             attempts: state.slots().iter().map(|slot| slot.attempts).sum(),
             source: slot.filter(|_| single).and_then(|slot| slot.source),
+            recorded_at: slot.filter(|_| single).and_then(|slot| self.recorded_at(slot)),
             entered_at: state.entered_at,
             ended_at: state.ended_at,
         })
+    }
+
+    fn recorded_at(&self, slot: &Slot) -> Option<Timestamp> {
+        self.calls.get(slot.call.as_ref()?)?.recorded_at
+    }
+
+    fn item_view(&self, position: usize, slot: &Slot, item: &Value) -> ItemView {
+        ItemView {
+            index: u32::try_from(position).unwrap_or(u32::MAX),
+            item: item.clone(),
+            status: slot.status,
+            result: slot.result.clone(),
+            failure: slot.failure.clone(),
+            attempts: slot.attempts,
+            source: slot.source,
+            recorded_at: self.recorded_at(slot),
+        }
     }
 
     /// The element of a fan-out at a position.
@@ -224,6 +248,7 @@ impl Task {
             worker: call.attempts.last().map(|attempt| attempt.worker),
             args: call.pinned.as_ref().map(|pinned| pinned.args.clone()),
             result: call.result.clone(),
+            recorded_at: call.recorded_at,
             started_at: call.attempts.first().map(|attempt| attempt.started_at),
             ended_at: call.ended_at,
         })
@@ -302,20 +327,9 @@ impl Task {
 
     fn only_waits_for_keys(&self) -> bool {
         self.doing.entering.is_empty()
+            && self.doing.attempts.is_empty()
             && !self.doing.output
             && self.doing.calls.values().all(|busy| *busy == super::Busy::WaitingKey)
-    }
-}
-
-fn item_view(position: usize, slot: &Slot, item: &Value) -> ItemView {
-    ItemView {
-        index: u32::try_from(position).unwrap_or(u32::MAX),
-        item: item.clone(),
-        status: slot.status,
-        result: slot.result.clone(),
-        failure: slot.failure.clone(),
-        attempts: slot.attempts,
-        source: slot.source,
     }
 }
 

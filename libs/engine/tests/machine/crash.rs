@@ -54,6 +54,14 @@ const SCENARIOS: &[Scenario] = &[
     ),
     ("unsettled undone", trip, &[("charge", EVERY, Fault::Ambiguous)]),
     ("wide", wide, &[("many", 3, Fault::Transient)]),
+    ("hedged", crate::hedges::slow, &[("look", 1, Fault::Slow)]),
+    ("hedged, all slow", crate::hedges::slow, &[("look", EVERY, Fault::Slow)]),
+    (
+        "hedged, one fails",
+        crate::hedges::slow,
+        &[("look", 1, Fault::SlowTransient), ("look", 2, Fault::Slow)],
+    ),
+    ("last good", crate::last_good::twice, &[("two", EVERY, Fault::Permanent)]),
     ("degraded", degraded, &[("hotel", EVERY, Fault::Permanent), ("weather", EVERY, Fault::Semantic)]),
 ];
 

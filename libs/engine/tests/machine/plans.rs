@@ -59,6 +59,17 @@ pub fn with_value(step: Step, value: Value) -> Step {
     Step { importance: Importance::Degradable, kind: StepKind::Call(spec), ..step }
 }
 
+/// A read that is hedged after 300 ms.
+pub fn hedged(name: &str) -> CallSpec {
+    CallSpec { hedge_after: Some(Duration::from_millis(300)), ..call(name) }
+}
+
+pub fn with_last_good(step: Step, max_age: Duration) -> Step {
+    let StepKind::Call(mut spec) = step.kind else { panic!("a call") };
+    spec.fallback.push(Fallback::LastGood { max_age });
+    Step { importance: Importance::Degradable, kind: StepKind::Call(spec), ..step }
+}
+
 pub fn with_fallback(step: Step, name: &str) -> Step {
     let StepKind::Call(mut spec) = step.kind else { panic!("a call") };
     spec.fallback.push(Fallback::Tool { tool: tool(name), args: Template::Literal(json!({})) });

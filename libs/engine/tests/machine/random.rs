@@ -7,7 +7,7 @@ use holdfast_types::plan::{Importance, Quorum, Step};
 use holdfast_types::{Payload, TaskOutcome};
 use proptest::prelude::*;
 
-use crate::plans::{call, fan_out, spec, step};
+use crate::plans::{fan_out, hedged, spec, step};
 use crate::scenarios::with_faults;
 use crate::sim::{Crash, WorkerFate};
 use crate::world::Fault;
@@ -23,8 +23,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .map(|(i, (tool, edges, width, optional))| {
                 let after: Vec<&str> = (0..i).filter(|j| edges & (1 << j) != 0).map(|j| NAMES[j]).collect();
                 let mut made = match width {
-                    0 => fan_out(NAMES[i], call(TOOLS[tool]), 3, Quorum::AtLeast(2), &after),
-                    _ => step(NAMES[i], call(TOOLS[tool]), &after),
+                    0 => fan_out(NAMES[i], hedged(TOOLS[tool]), 3, Quorum::AtLeast(2), &after),
+                    _ => step(NAMES[i], hedged(TOOLS[tool]), &after),
                 };
                 if optional {
                     made.importance = Importance::Optional;
@@ -42,6 +42,8 @@ fn faults() -> impl Strategy<Value = Vec<(&'static str, u32, Fault)>> {
         1 => Just(Fault::Permanent),
         1 => Just(Fault::Semantic),
         2 => Just(Fault::Absent),
+        2 => Just(Fault::Slow),
+        1 => Just(Fault::SlowTransient),
     ];
     proptest::collection::vec((proptest::sample::select(&NAMES[..]), 1..7u32, fault), 0..7)
 }

@@ -3,18 +3,21 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use holdfast_engine::action::{Action, Look};
+use holdfast_engine::action::{Action, Look, SameArgs};
 use holdfast_engine::event::{LifeStarted, Proceed, Resume, WorkerLifetime};
 use holdfast_engine::input::{EnteredStep, Fenced, Prepared, PreparedArgs};
 use holdfast_engine::{Env, Event, Grant, Input, Step, Task, encode};
+use holdfast_resilience::keys;
 use holdfast_types::inbox::{InboxMessage, Message};
 use holdfast_types::journal::EventRow;
 use holdfast_types::key::{Holder, KeyOp, KeyRow, KeyState};
+use holdfast_types::last_good::{LastGood, NewLastGood};
 use holdfast_types::plan::Items;
 use holdfast_types::task::{TaskSpec, WaitReason};
+use holdfast_types::worker::CallRef;
 use holdfast_types::{
     Class, Effect, Failure, InstanceId, Key, MessageId, Payload, Reason, TaskId, TaskOutcome, Timestamp,
-    WorkerId,
+    ToolName, WorkerId,
 };
 use serde_json::Value;
 
@@ -43,9 +46,17 @@ pub struct Sim {
     pub journal: Vec<EventRow>,
     pub task: Task,
     pub keys: BTreeMap<Key, KeyRow>,
+    /// Last good results by tool and fingerprint.
+    pub last_good: BTreeMap<(ToolName, String), LastGood>,
     pub now: Timestamp,
     pub crash: Crash,
     pub fate: WorkerFate,
+    /// No other worker has a place for a hedge.
+    pub alone: bool,
+    /// The retry budget is spent.
+    pub broke: bool,
+    /// Outcomes that come late.
+    pub late: VecDeque<Input>,
     /// Every input is fed twice.
     pub stutter: bool,
     pub performed: u32,
@@ -68,9 +79,13 @@ impl Sim {
             journal: vec![first],
             task,
             keys: BTreeMap::new(),
+            last_good: BTreeMap::new(),
             now: START,
             crash: Crash::Never,
             fate: WorkerFate::DiesToo,
+            alone: false,
+            broke: false,
+            late: VecDeque::new(),
             stutter: false,
             performed: 0,
             most_pending: 0,
@@ -88,6 +103,7 @@ impl Sim {
     fn live(&mut self, resume: Resume) {
         self.epoch += 1;
         self.actions.clear();
+        self.late.clear();
         self.task = Task::fold(self.task.id(), &self.journal).unwrap();
         let life = LifeStarted { epoch: self.epoch, instance: InstanceId::new(1, [1; 10]), resume };
         let step = self.with_env(|task, env| task.begin(life, env));
@@ -103,13 +119,19 @@ impl Sim {
         self.live(Resume::Crash);
     }
 
+    /// The driver dies where it is.
+    pub fn crash_now(&mut self) {
+        self.die();
+    }
+
     fn with_env<T>(&mut self, f: impl FnOnce(&mut Task, &mut Env<'_>) -> T) -> T {
         let (now, random) = (self.now, &mut self.random);
         let mut draw = || {
             *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             *random
         };
-        let mut budget = |_: &str| Grant::Granted;
+        let grant = if self.broke { Grant::Refused } else { Grant::Granted };
+        let mut budget = |_: &str| grant;
         f(&mut self.task, &mut Env { now, random: &mut draw, budget: &mut budget })
     }
 
@@ -125,6 +147,10 @@ impl Sim {
             }
             for change in &emitted.keys {
                 self.change_key(change.key.clone(), change);
+            }
+            if let Some(NewLastGood { key, call, result, at, .. }) = emitted.last_good {
+                let from = CallRef { task: self.task.id(), call };
+                self.last_good.insert((key.tool, key.fingerprint), LastGood { from, result, at });
             }
             let seq = self.journal.len() as u64 + 1;
             self.journal.push(row(&emitted.event, seq, self.epoch, emitted.at));
@@ -229,6 +255,12 @@ impl Sim {
             if summary.waits_for == Some(WaitReason::Paused) {
                 return None;
             }
+            let soon = |at: Timestamp| at <= self.now.after(Duration::from_secs(1));
+            if !self.late.is_empty() && !self.task.next_wake().is_some_and(soon) {
+                let input = self.late.pop_front().expect("there is one");
+                self.feed(input);
+                continue;
+            }
             let waits = !summary.questions.is_empty();
             match self.task.next_wake() {
                 Some(at) if !waits || at <= self.now.after(Duration::from_secs(60)) => {
@@ -311,7 +343,27 @@ impl Sim {
                     execute.side_effect,
                     &execute.key,
                 );
-                Some(Input::AttemptEnded { call: execute.call, attempt: execute.attempt, outcome })
+                let input = Input::AttemptEnded { call: execute.call, attempt: execute.attempt, outcome };
+                if self.world.late {
+                    self.late.push_back(input);
+                    return None;
+                }
+                Some(input)
+            }
+            Action::Hedge(hedge) if self.alone => Some(Input::NoHedge { call: hedge.call }),
+            Action::Hedge(hedge) => {
+                assert_eq!(hedge.beside, WorkerId::new(1, [self.worker; 10]));
+                Some(Input::Prepared(Prepared {
+                    call: hedge.call,
+                    args: None,
+                    worker: WorkerId::new(2, [self.worker; 10]),
+                    lifetime: match self.fate {
+                        WorkerFate::DiesToo => WorkerLifetime::Host,
+                        WorkerFate::LivesOn => WorkerLifetime::Own,
+                    },
+                    not_after: self.now.after(hedge.timeout),
+                    timeout: hedge.timeout,
+                }))
             }
             Action::Fence(fence) => {
                 let answer = match (self.fate, fence.lifetime) {
@@ -331,8 +383,16 @@ impl Sim {
             Action::StandIn { call, value } => {
                 Some(Input::StoodIn { call, result: Ok(Payload::Json(value.value().clone())) })
             }
+            Action::LastGood(find) => {
+                let fingerprint = match find.args {
+                    SameArgs::Fingerprint(fingerprint) => fingerprint,
+                    SameArgs::Template { args, .. } => keys::fingerprint(args.value()).unwrap(),
+                };
+                let found = self.last_good.get(&(find.tool, fingerprint)).cloned();
+                Some(Input::LastGood { call: find.call, result: Ok(found) })
+            }
             Action::Output { .. } => Some(Input::Output(Ok(Payload::null()))),
-            Action::Cancel { .. } | Action::Ack { .. } => None,
+            Action::Cancel { .. } | Action::LetGo { .. } | Action::Ack { .. } => None,
         }
     }
 

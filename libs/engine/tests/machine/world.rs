@@ -22,6 +22,10 @@ pub enum Fault {
     Semantic,
     /// At its n-th look for a worker: nobody hosts the tool.
     Absent,
+    /// Succeeds, but only after everything else that may happen has happened.
+    Slow,
+    /// Fails in passing, as late.
+    SlowTransient,
 }
 
 /// Who remembers what: the ledger is the world, the calls are a worker's memory.
@@ -41,6 +45,8 @@ pub struct World {
     memory: BTreeMap<(CallId, u32), CallOutcome>,
     /// The highest epoch that the worker was shown, by call.
     fences: BTreeMap<CallId, u64>,
+    /// The last outcome comes late.
+    pub late: bool,
     /// How many times anything was executed.
     pub runs: u32,
 }
@@ -59,6 +65,7 @@ impl World {
             return Err(Failure::new(Class::Cancelled, Effect::NotExecuted, Reason::StaleEpoch, "stale"));
         }
         self.fences.insert(call.clone(), epoch);
+        self.late = false;
         if let Some(outcome) = self.memory.get(&(call.clone(), attempt)) {
             return outcome.clone();
         }
@@ -68,12 +75,13 @@ impl World {
         *nth += 1;
         let nth = *nth;
         let fault = self.fault(&name, nth);
+        self.late = matches!(fault, Some(Fault::Slow | Fault::SlowTransient));
         let outcome = match fault {
-            None | Some(Fault::Absent) => {
+            None | Some(Fault::Absent | Fault::Slow) => {
                 self.effect(call, class, key);
                 Ok(Success { result: result_of(call), replayed_downstream: false })
             }
-            Some(Fault::Transient) => Err(fail(Class::Transient, Effect::NotExecuted)),
+            Some(Fault::Transient | Fault::SlowTransient) => Err(fail(Class::Transient, Effect::NotExecuted)),
             Some(Fault::Permanent) => Err(fail(Class::Permanent, Effect::NotExecuted)),
             Some(Fault::Semantic) => Err(fail(Class::Semantic, Effect::NotExecuted)),
             Some(Fault::Ambiguous) => {

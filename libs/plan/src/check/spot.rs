@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 /// The fields of a step, as others read it.
-pub(crate) const STEP_FIELDS: [&str; 5] = ["status", "result", "failure", "attempts", "source"];
+pub(crate) const STEP_FIELDS: [&str; 6] =
+    ["status", "result", "failure", "attempts", "source", "recorded_at"];
 
 /// The fields that a fan-out and a group have besides.
 pub(crate) const GROUP_FIELDS: [&str; 2] = ["items", "summary"];

@@ -54,18 +54,34 @@ impl Checker<'_, '_> {
         let at = |site: &Site<'_>, part: &str| site.step(index, part);
         self.tool(&at(self.site, ""), &call.tool, &call.args);
         for (number, fallback) in call.fallback.iter().enumerate() {
-            if let Fallback::Tool { tool, args } = fallback {
-                self.tool(&at(self.site, &format!("/fallback/{number}")), tool, args);
+            match fallback {
+                Fallback::Tool { tool, args } => {
+                    self.tool(&at(self.site, &format!("/fallback/{number}")), tool, args);
+                }
+                Fallback::LastGood { .. } => self.last_good(index, number, call),
+                Fallback::Value(_) => {}
             }
         }
         if let Undo::Tool { tool, args } = &call.undo {
             self.tool(&at(self.site, "/undo"), tool, args);
         }
-        let class = self.class(call).filter(|class| call.hedge_after.is_some() && !class.is_repeatable());
+        let class =
+            self.class(call).filter(|class| call.hedge_after.is_some() && *class != SideEffect::ReadOnly);
         if let Some(class) = class {
-            let message =
-                format!("only READ_ONLY and IDEMPOTENT calls can be hedged, and this one is {class}");
+            let message = format!("only READ_ONLY calls can be hedged, and this one is {class}");
             let pointer = at(self.site, "/hedge");
+            self.site.report_at(&pointer, At::Key, message, None);
+        }
+    }
+
+    /// The result of a call that changes something stands for an effect, which another call's result would only claim.
+    fn last_good(&mut self, index: usize, number: usize, call: &CallSpec) {
+        if let Some(class) = self.class(call).filter(|class| *class != SideEffect::ReadOnly) {
+            let message = format!(
+                "only a READ_ONLY call has a last good result, and this one is {class}: an earlier call's result would \
+                 claim an effect that did not happen"
+            );
+            let pointer = self.site.step(index, &format!("/fallback/{number}/last_good"));
             self.site.report_at(&pointer, At::Key, message, None);
         }
     }

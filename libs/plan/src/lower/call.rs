@@ -1,7 +1,9 @@
 //! What a step calls, and what stands in for it or undoes it.
 
+use holdfast_types::last_good::LONGEST;
 use holdfast_types::plan::{CallSpec, Fallback, Importance, Undo};
 use holdfast_types::retry::RetryOverride;
+use holdfast_types::time::format_duration;
 use serde_json::Value;
 
 use super::Lowering;
@@ -59,11 +61,10 @@ impl Lowering<'_, '_> {
             (None, Some(age), None) => {
                 let at = format!("{pointer}/last_good");
                 let max_age = self.duration(&at, Some(age))?;
-                // Refused here, so that nobody relies on a fallback that would always fail.
-                self.site.report(
-                    &at,
-                    "'last_good' is not served by this version: name a 'tool' or give a 'value'",
-                );
+                if max_age > LONGEST {
+                    let longest = format_duration(LONGEST);
+                    self.site.report(&at, format!("a last good result is kept for at most {longest}"));
+                }
                 Some(Fallback::LastGood { max_age })
             }
             (None, None, Some(value)) => {

@@ -79,6 +79,7 @@ impl From<Append> for v1::TaskAppend {
             children: Vec::new(),
             messages: Vec::new(),
             expires_at: None,
+            last_good: append.last_good.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -105,6 +106,7 @@ impl TryFrom<v1::TaskAppend> for Append {
             expected_seq: wire.expected_seq,
             events: each("events", wire.events)?,
             keys: each("keys", wire.keys)?,
+            last_good: each("last_good", wire.last_good)?,
             handled: wire.handled.iter().enumerate().map(handled).collect::<Result<_, _>>()?,
             row: required("row", wire.row)?,
             progress: known_or_none("progress", wire.progress)?.unwrap_or(Progress::None),
@@ -162,6 +164,7 @@ pub(crate) mod tests {
 
     use super::super::call::tests::any_task_id;
     use super::super::key::tests::{any_at, any_change, any_row};
+    use super::super::last_good::tests::any_new;
     use super::*;
 
     pub(crate) fn any_event() -> impl Strategy<Value = NewEvent> {
@@ -188,22 +191,25 @@ pub(crate) mod tests {
         (
             (any_task_id(), any::<u64>(), any::<u64>(), any::<[u8; 10]>()),
             prop::collection::vec(any_event(), 0..3),
-            prop::collection::vec(any_change(), 0..3),
+            (prop::collection::vec(any_change(), 0..3), prop::collection::vec(any_new(), 0..2)),
             (any_update(), prop::sample::select(Progress::ALL), prop::sample::select(Hold::ALL)),
         )
             .prop_map(
-                |((task, epoch, expected_seq, random), events, keys, (row, progress, hold))| Append {
-                    id: AppendId::new(1, random),
-                    task,
-                    epoch,
-                    owner: OwnerId::new(2, random),
-                    expected_seq,
-                    events,
-                    keys,
-                    handled: vec![MessageId::new(3, random)],
-                    row,
-                    progress,
-                    hold,
+                |((task, epoch, expected_seq, random), events, (keys, last_good), (row, progress, hold))| {
+                    Append {
+                        id: AppendId::new(1, random),
+                        task,
+                        epoch,
+                        owner: OwnerId::new(2, random),
+                        expected_seq,
+                        events,
+                        keys,
+                        last_good,
+                        handled: vec![MessageId::new(3, random)],
+                        row,
+                        progress,
+                        hold,
+                    }
                 },
             )
     }

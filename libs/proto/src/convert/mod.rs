@@ -14,6 +14,7 @@ mod invalid;
 mod journal;
 pub mod json;
 mod key;
+mod last_good;
 mod manifest;
 mod payload;
 mod plan;

@@ -2498,6 +2498,9 @@ pub struct TaskAppend {
     /// the approval's end. Absent: never.
     #[prost(message, optional, tag = "14")]
     pub expires_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Results that later fallbacks of the kind `last_good` may stand in with. Their blobs must be stored.
+    #[prost(message, repeated, tag = "15")]
+    pub last_good: ::prost::alloc::vec::Vec<NewLastGood>,
 }
 /// Nested message and enum types in `TaskAppend`.
 pub mod task_append {
@@ -2586,6 +2589,69 @@ pub mod task_append {
                 _ => None,
             }
         }
+    }
+}
+/// What a last good result is found by: one row a key, the newest result.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LastGoodKey {
+    /// The namespace: results never cross it. Required.
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    /// The tool. Required.
+    #[prost(string, tag = "2")]
+    pub tool: ::prost::alloc::string::String,
+    /// SHA-256 over all canonical arguments, hexadecimal. Required.
+    #[prost(string, tag = "3")]
+    pub fingerprint: ::prost::alloc::string::String,
+}
+/// A result on its way into the table of last good results.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NewLastGood {
+    /// What it is found by. Required.
+    #[prost(message, optional, tag = "1")]
+    pub key: ::core::option::Option<LastGoodKey>,
+    /// The call of the append's task that it comes from. Required.
+    #[prost(string, tag = "2")]
+    pub call: ::prost::alloc::string::String,
+    /// The result. Required.
+    #[prost(message, optional, tag = "3")]
+    pub result: ::core::option::Option<Payload>,
+    /// When the outcome was recorded, by the writer's clock; a row with a later time is left alone. Required.
+    #[prost(message, optional, tag = "4")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// How long it may be asked for, from `at`; where the older row of the key was to be kept for longer, this one is.
+    /// Required.
+    #[prost(message, optional, tag = "5")]
+    pub keep_for: ::core::option::Option<::prost_types::Duration>,
+}
+/// Asks for a last good result.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetLastGoodRequest {
+    /// What it is found by. Required.
+    #[prost(message, optional, tag = "1")]
+    pub key: ::core::option::Option<LastGoodKey>,
+}
+/// A last good result.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetLastGoodResponse {
+    /// The newest; absent: there is none, or its time is over.
+    #[prost(message, optional, tag = "1")]
+    pub last_good: ::core::option::Option<get_last_good_response::LastGood>,
+}
+/// Nested message and enum types in `GetLastGoodResponse`.
+pub mod get_last_good_response {
+    /// A result that is recorded.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct LastGood {
+        /// The call that it comes from.
+        #[prost(message, optional, tag = "1")]
+        pub from: ::core::option::Option<super::CallRef>,
+        /// The result.
+        #[prost(message, optional, tag = "2")]
+        pub result: ::core::option::Option<super::Payload>,
+        /// When the outcome was recorded.
+        #[prost(message, optional, tag = "3")]
+        pub at: ::core::option::Option<::prost_types::Timestamp>,
     }
 }
 /// A change of the key table that rides in an append.
@@ -3873,6 +3939,32 @@ pub mod checkpoint_service_client {
                 .insert(GrpcMethod::new("holdfast.v1.CheckpointService", "PutSnapshot"));
             self.inner.unary(req, path, codec).await
         }
+        /// Returns the newest result that an append has recorded for a tool with given arguments. That there is none is an
+        /// answer, not an error.
+        pub async fn get_last_good(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetLastGoodRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetLastGoodResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/holdfast.v1.CheckpointService/GetLastGood",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("holdfast.v1.CheckpointService", "GetLastGood"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Keeps the session and the lease of an orchestrator's instance, and tells it which tasks were woken. The first
         /// message opens it, each later one renews the lease or closes the session. An end of the stream that is the peer's own
         /// counts as the instance's end after the session grace (200 ms) without a new stream of the same instance; any other
@@ -4506,6 +4598,15 @@ pub mod checkpoint_service_server {
             tonic::Response<super::PutSnapshotResponse>,
             tonic::Status,
         >;
+        /// Returns the newest result that an append has recorded for a tool with given arguments. That there is none is an
+        /// answer, not an error.
+        async fn get_last_good(
+            &self,
+            request: tonic::Request<super::GetLastGoodRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetLastGoodResponse>,
+            tonic::Status,
+        >;
         /// Server streaming response type for the InstanceSession method.
         type InstanceSessionStream: tonic::codegen::tokio_stream::Stream<
                 Item = std::result::Result<super::InstanceSessionResponse, tonic::Status>,
@@ -5071,6 +5172,52 @@ pub mod checkpoint_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = PutSnapshotSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/holdfast.v1.CheckpointService/GetLastGood" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetLastGoodSvc<T: CheckpointService>(pub Arc<T>);
+                    impl<
+                        T: CheckpointService,
+                    > tonic::server::UnaryService<super::GetLastGoodRequest>
+                    for GetLastGoodSvc<T> {
+                        type Response = super::GetLastGoodResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetLastGoodRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CheckpointService>::get_last_good(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetLastGoodSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -8008,6 +8155,9 @@ pub struct Subtask {
     /// The status of its undo; unspecified: none was begun.
     #[prost(enumeration = "StepStatus", tag = "18")]
     pub undo_status: i32,
+    /// When the result was recorded, with the source REPLAY or LAST_GOOD; absent: it is this call's own.
+    #[prost(message, optional, tag = "19")]
+    pub recorded_at: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Asks to follow a task.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

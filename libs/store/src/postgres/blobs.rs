@@ -56,6 +56,7 @@ struct Collect(u32);
 /// What every loose blob is.
 const LOOSE: &str = "NOT EXISTS (SELECT 1 FROM blob_refs r WHERE r.sha256 = b.sha256) \
      AND NOT EXISTS (SELECT 1 FROM keys k WHERE k.blob = b.sha256 AND k.blob IS NOT NULL) \
+     AND NOT EXISTS (SELECT 1 FROM last_good l WHERE l.blob = b.sha256 AND l.blob IS NOT NULL) \
      AND NOT EXISTS (SELECT 1 FROM key_evidence e WHERE e.blob = b.sha256 AND e.blob IS NOT NULL) \
      AND NOT EXISTS (SELECT 1 FROM checkpoints c WHERE c.blob = b.sha256 AND c.blob IS NOT NULL) \
      AND NOT EXISTS (SELECT 1 FROM checkpoint_writes w WHERE w.blob = b.sha256 AND w.blob IS NOT NULL)";

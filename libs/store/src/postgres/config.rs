@@ -31,7 +31,7 @@ pub struct PostgresConfig {
     /// How many batches of appends are under way at once; each has a connection.
     pub writers: u32,
     /// How long a statement may take; no verb waits much longer than twice that for the server.
-    #[serde(with = "text")]
+    #[serde(with = "human_duration")]
     pub patience: Duration,
     /// How long a session lives without a renewal.
     #[serde(with = "human_duration")]

@@ -12,6 +12,7 @@ mod follow;
 mod inbox;
 mod journal;
 mod keys;
+mod last_good;
 mod leases;
 mod losses;
 mod open;

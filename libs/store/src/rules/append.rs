@@ -109,7 +109,10 @@ fn admit(world: &World, head: &Head, append: &Append) -> Result<(), Refusal> {
 /// Every blob that an append makes its task, or a key, refer to.
 pub(crate) fn blobs(append: &Append) -> impl Iterator<Item = &str> {
     let events = append.events.iter().flat_map(|event| event.blobs.iter().map(String::as_str));
-    events.chain(append.keys.iter().filter_map(|change| blob_of(&change.op)))
+    let last_good = append.last_good.iter().filter_map(|good| good.result.as_blob());
+    events
+        .chain(append.keys.iter().filter_map(|change| blob_of(&change.op)))
+        .chain(last_good.map(|blob| blob.sha256.as_str()))
 }
 
 struct Changes {

@@ -61,6 +61,7 @@ impl Write for Collect {
              AND NOT EXISTS (SELECT 1 FROM blob_refs r WHERE r.blob = b.no) \
              AND NOT EXISTS (SELECT 1 FROM keys k WHERE k.blob = b.no AND k.blob IS NOT NULL) \
              AND NOT EXISTS (SELECT 1 FROM key_evidence e WHERE e.blob = b.no AND e.blob IS NOT NULL) \
+             AND NOT EXISTS (SELECT 1 FROM last_good l WHERE l.blob = b.no AND l.blob IS NOT NULL) \
              AND NOT EXISTS (SELECT 1 FROM checkpoints c WHERE c.blob = b.no AND c.blob IS NOT NULL) \
              AND NOT EXISTS (SELECT 1 FROM checkpoint_writes w WHERE w.blob = b.no AND w.blob IS NOT NULL) \
              ORDER BY b.touched_at LIMIT ?)",

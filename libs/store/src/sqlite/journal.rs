@@ -5,6 +5,7 @@ use futures::stream::BoxStream;
 use holdfast_ports::{Error, Journal, Result};
 use holdfast_types::TaskId;
 use holdfast_types::journal::{Append, Appended, Created, EventRow, Loaded, NewTask, Snapshot};
+use holdfast_types::last_good::{LastGood, LastGoodKey};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::create::Create;
@@ -64,6 +65,10 @@ impl Journal for SqliteStore {
 
     async fn put_snapshot(&self, task: TaskId, snapshot: Snapshot) -> Result<()> {
         self.write(PutSnapshot { task, snapshot }).await
+    }
+
+    async fn last_good(&self, key: &LastGoodKey) -> Result<Option<LastGood>> {
+        self.read_last_good(key).await
     }
 }
 

@@ -10,6 +10,7 @@ mod follow;
 mod inbox;
 mod journal;
 mod keys;
+mod last_good;
 mod leases;
 mod open;
 mod packed;

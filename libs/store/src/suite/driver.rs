@@ -136,6 +136,7 @@ impl Driver {
             expected_seq: self.seq,
             events: vec![event("step")],
             keys: Vec::new(),
+            last_good: Vec::new(),
             handled: Vec::new(),
             row: row(TaskStatus::Running, None),
             progress: Progress::None,

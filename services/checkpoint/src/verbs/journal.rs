@@ -56,6 +56,15 @@ fn one_a_task(appends: &[Append]) -> Result<(), Invalid> {
     }
 }
 
+pub(crate) async fn last_good(
+    service: &Checkpoint,
+    wire: v1::GetLastGoodRequest,
+) -> Result<v1::GetLastGoodResponse, Error> {
+    let key = required("key", wire.key)?;
+    let last_good = service.deps.journal.last_good(&key).await?;
+    Ok(v1::GetLastGoodResponse { last_good: last_good.map(Into::into) })
+}
+
 pub(crate) async fn put_snapshot(
     service: &Checkpoint,
     wire: v1::PutSnapshotRequest,

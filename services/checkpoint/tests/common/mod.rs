@@ -136,6 +136,7 @@ pub fn append((task, owner): (TaskId, OwnerId), expected_seq: u64, events: Vec<N
         expected_seq,
         events,
         keys: Vec::new(),
+        last_good: Vec::new(),
         handled: Vec::new(),
         row: RowUpdate { status: TaskStatus::Running, outcome: None, waits_for: None, wake_at: None },
         progress: Progress::Outcome,

@@ -146,6 +146,9 @@ impl Progress {
                 let wait = format_duration(again.since(at));
                 line('↻', &name, &format!("{what} failed: {}; tried again in {wait}", told(failure)))
             }
+            Ended::Failed { failure, next: Next::Await } => {
+                line('✗', &name, &format!("{what} failed: {}; another attempt goes on", told(failure)))
+            }
             Ended::Failed { failure, next: Next::Settle } => {
                 line('?', &name, &format!("{what}: outcome unknown: {}", told(failure)))
             }
@@ -167,7 +170,7 @@ impl Progress {
                     &format!("not started: {}; tried again in {wait}", told(&refused.failure)),
                 )]
             }
-            Next::Settle => Vec::new(),
+            Next::Settle | Next::Await => Vec::new(),
             Next::Fail => {
                 self.end(&refused.call);
                 vec![line('✗', &name, &told(&refused.failure))]

@@ -56,6 +56,8 @@ pub struct Subtask {
     pub result: Option<Payload>,
     /// Where the result comes from.
     pub source: Option<ResultSource>,
+    /// When that was recorded, where it is a recorded one.
+    pub recorded_at: Option<Timestamp>,
     /// The failure.
     pub failure: Option<Failure>,
     /// The effect over all attempts; none: never tried.
@@ -168,6 +170,7 @@ fn called(
         args: call.args.map(|args| redact::payload(manifest, args)),
         result: done.then_some(call.result),
         source: source.filter(|_| done),
+        recorded_at: call.recorded_at.filter(|_| done),
         failure: call.failure.filter(|_| !done),
         effect,
         attempts: call.attempts,
@@ -190,6 +193,7 @@ fn not_called(step: &Step, view: &StepView, item: Option<&ItemView>) -> Subtask 
         args: None,
         result: None,
         source: None,
+        recorded_at: None,
         failure: item.map_or_else(|| view.failure.clone(), |item| item.failure.clone()),
         effect: None,
         attempts: 0,

@@ -78,7 +78,7 @@ impl Driver {
             let Execute { call, attempt, .. } = execute;
             let failure = lost(Reason::ConnectFailed, "the worker went away before it was attached to");
             let input = Input::AttemptLost { call: call.clone(), attempt, failure };
-            self.ready.push_back(Done::Attempt(call, input));
+            self.ready.push_back(Done::Attempt((call, attempt), input));
             return;
         };
         let pause = match sending {
@@ -92,7 +92,7 @@ impl Driver {
         }
         let reached = CancellationToken::new();
         let running = Running { worker: worker.clone(), reached: reached.clone() };
-        self.running.insert(execute.call.clone(), running);
+        self.running.insert((execute.call.clone(), execute.attempt), running);
         let attempt = Attempt {
             shared,
             lease: Arc::clone(&self.lease),
@@ -117,8 +117,8 @@ impl Driver {
     }
 
     /// Aborts a call's work; the attempt's end tells what became of it.
-    pub(super) fn cancel(&mut self, call: CallId, worker: WorkerId) {
-        let running = self.running.get(&call);
+    pub(super) fn cancel(&mut self, call: CallId, attempt: u32, worker: WorkerId) {
+        let running = self.running.get(&(call.clone(), attempt));
         let reached = running.map(|running| running.reached.clone());
         let live = running.map(|running| running.worker.clone());
         let live = live.or_else(|| self.shared.deps.directory.view().worker(worker).cloned());
@@ -138,10 +138,15 @@ impl Driver {
         }));
     }
 
+    /// What is cancelled as soon as an attempt has reached its worker, or never will.
+    pub(super) fn reached(&self, call: &CallId, attempt: u32) -> Option<CancellationToken> {
+        self.running.get(&(call.clone(), attempt)).map(|running| running.reached.clone())
+    }
+
     /// Aborts all calls of a task that another driver has: a worker that it has been shown a higher epoch refuses.
     pub(super) async fn abort_calls(&mut self) {
         let (task, epoch) = (self.claim.task, self.claim.epoch);
-        let cancels = self.running.drain().map(|(call, running)| async move {
+        let cancels = self.running.drain().map(|((call, _), running)| async move {
             let call = CallRef { task, call };
             let id = running.worker.info.id;
             if let Err(failure) =
@@ -184,7 +189,7 @@ impl Attempt {
             },
             End::Lost(failure) => Input::AttemptLost { call: call.clone(), attempt, failure },
         };
-        Done::Attempt(call, input)
+        Done::Attempt((call, attempt), input)
     }
 
     async fn follow(&self) -> End {

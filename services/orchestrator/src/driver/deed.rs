@@ -34,16 +34,19 @@ impl Deed {
 
     /// Says whether it may be dropped without harm.
     pub(super) const fn is_courtesy(&self) -> bool {
-        matches!(self.action, Action::Ack { .. })
+        matches!(self.action, Action::Ack { .. } | Action::LetGo { .. })
     }
 }
 
 /// Says when an action may be performed.
 pub(super) const fn timing(action: &Action) -> Timing {
     match action {
-        Action::Enter(_) | Action::Prepare(_) | Action::StandIn { .. } | Action::Output { .. } => {
-            Timing::AtOnce
-        }
+        Action::Enter(_)
+        | Action::Prepare(_)
+        | Action::Hedge(_)
+        | Action::StandIn { .. }
+        | Action::LastGood(_)
+        | Action::Output { .. } => Timing::AtOnce,
         // The intent of a READ_ONLY call is appended but not waited for (DESIGN section 3).
         Action::Execute(execute) if matches!(execute.side_effect, SideEffect::ReadOnly) => Timing::AtOnce,
         Action::Execute(_)
@@ -52,6 +55,7 @@ pub(super) const fn timing(action: &Action) -> Timing {
         | Action::Probe(_)
         | Action::WaitKey { .. }
         | Action::Cancel { .. }
+        | Action::LetGo { .. }
         | Action::Ack { .. } => Timing::Durable,
     }
 }

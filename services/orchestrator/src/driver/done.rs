@@ -19,8 +19,8 @@ pub(super) enum Done {
     Args(Evaluated),
     /// A call has its place.
     Placed(Prepared, Place),
-    /// An attempt is over; an answer for the engine.
-    Attempt(CallId, Input),
+    /// An attempt of a call is over; an answer for the engine.
+    Attempt((CallId, u32), Input),
     /// The inbox was read.
     Inbox(holdfast_ports::Result<Vec<InboxMessage>>),
     /// Nothing that the engine needs to know.

@@ -138,6 +138,7 @@ pub(crate) async fn quarantine(shared: &Shared, claim: Claim, barren_lives: u32)
         expected_seq: claim.last_seq,
         events: vec![encode(&event, shared.deps.clock.now())?],
         keys: Vec::new(),
+        last_good: Vec::new(),
         handled: Vec::new(),
         row: RowUpdate { status: TaskStatus::Quarantined, outcome: None, waits_for: None, wake_at: None },
         progress: Progress::None,

@@ -11,8 +11,10 @@ mod done;
 mod ended;
 mod evaluate;
 mod fence;
+mod hedge;
 mod idle;
 mod key_wait;
+mod last_good;
 mod life;
 mod observe;
 mod perform;
@@ -81,8 +83,8 @@ struct Driver {
     manifests: HashMap<ToolName, Arc<ToolManifest>>,
     work: FuturesUnordered<BoxFuture<'static, Done>>,
     ready: VecDeque<Done>,
-    /// Attempts under way, by call.
-    running: HashMap<CallId, Running>,
+    /// Attempts under way.
+    running: HashMap<(CallId, u32), Running>,
     /// How often they were attached to.
     reattaches: Reattaches,
     /// Evaluations under way: an append waits a moment for them.
@@ -226,10 +228,10 @@ impl Driver {
                 Ok(())
             }
             Done::Placed(prepared, place) => self.feed(Input::Prepared(prepared), Some(place)),
-            Done::Attempt(call, input) => {
-                self.running.remove(&call);
+            Done::Attempt(attempt, input) => {
+                self.running.remove(&attempt);
                 if matches!(input, Input::AttemptEnded { .. }) {
-                    self.reattaches.forget(&call);
+                    self.reattaches.forget(&attempt.0);
                 }
                 self.feed(input, None)
             }

@@ -56,6 +56,9 @@ impl Driver {
                                 metrics.compensation(CompensationResult::Failed);
                             }
                         }
+                        Next::Await => {
+                            tracing::info!(%task_id, %call, attempt = ended.attempt, %failure, "attempt failed; another one goes on");
+                        }
                         Next::Settle => {
                             tracing::warn!(%task_id, %call, attempt = ended.attempt, %failure, "outcome is not known yet");
                         }

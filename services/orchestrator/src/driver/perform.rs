@@ -7,6 +7,7 @@ use holdfast_types::worker::{CallRef, Recorded};
 
 use super::deed::Deed;
 use super::{Drain, Driver, fence, key_wait, probe};
+use crate::acks::LetGo;
 
 impl Driver {
     pub(super) fn perform(&mut self, deed: Deed) {
@@ -20,6 +21,8 @@ impl Driver {
             Action::Enter(enter) => self.enter(enter),
             Action::Prepare(prepare) => self.prepare(prepare),
             Action::StandIn { call, value } => self.stand_in(call, value),
+            Action::Hedge(hedge) => self.hedge(hedge),
+            Action::LastGood(find) => self.last_good(find),
             Action::Output { template } => self.output(template),
             Action::Execute(execute) | Action::Attach(execute) => self.attempt(execute, place),
             Action::Fence(fence) => {
@@ -29,7 +32,13 @@ impl Driver {
                 self.work.push(Box::pin(probe::probe(shared, self.payloads.clone(), probe)));
             }
             Action::WaitKey { call, key } => self.work.push(Box::pin(key_wait::wait(shared, call, key))),
-            Action::Cancel { call, worker, .. } => self.cancel(call, worker),
+            Action::Cancel { call, attempt, worker } => self.cancel(call, attempt, worker),
+            Action::LetGo { call, attempt, worker } => {
+                let reached = self.reached(&call, attempt);
+                let call = CallRef { task: self.claim.task, call };
+                let recorded = Recorded { call, attempt, epoch: self.claim.epoch };
+                shared.acks.abort(LetGo { worker, recorded, reached });
+            }
             Action::Ack { call, attempt, worker } => {
                 let call = CallRef { task: self.claim.task, call };
                 shared.acks.send(worker, Recorded { call, attempt, epoch: self.claim.epoch });
@@ -41,5 +50,12 @@ impl Driver {
 /// Says whether an action is performed although the task is being given back: its intent is durable already, or it
 /// only lets go of something.
 const fn ends_something(action: &Action) -> bool {
-    matches!(action, Action::Execute(_) | Action::Attach(_) | Action::Cancel { .. } | Action::Ack { .. })
+    matches!(
+        action,
+        Action::Execute(_)
+            | Action::Attach(_)
+            | Action::Cancel { .. }
+            | Action::LetGo { .. }
+            | Action::Ack { .. }
+    )
 }

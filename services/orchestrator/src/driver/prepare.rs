@@ -25,12 +25,12 @@ use crate::shared::Shared;
 /// A call whose arguments are known.
 #[derive(Debug)]
 pub(super) struct Evaluated {
-    call: CallId,
-    tool: ToolName,
-    args: Option<PreparedArgs>,
-    timeout: Duration,
-    until: Timestamp,
-    look: Look,
+    pub(super) call: CallId,
+    pub(super) tool: ToolName,
+    pub(super) args: Option<PreparedArgs>,
+    pub(super) timeout: Duration,
+    pub(super) until: Timestamp,
+    pub(super) look: Look,
 }
 
 impl Driver {
@@ -134,7 +134,7 @@ impl Driver {
     }
 
     /// What the expressions of a step may read: its dependencies.
-    fn steps_for(&mut self, id: &StepId) -> Steps {
+    pub(super) fn steps_for(&mut self, id: &StepId) -> Steps {
         let spec = Arc::clone(self.task.spec());
         let TaskBody::Plan(plan) = &spec.body;
         let Some(step) = self.positions.get(id).and_then(|position| plan.steps.get(*position)) else {
@@ -154,12 +154,12 @@ impl Driver {
     }
 
     /// The item of a call, in a fan-out.
-    fn item(&self, call: &CallId) -> Option<Value> {
+    pub(super) fn item(&self, call: &CallId) -> Option<Value> {
         self.task.item(&call.step, call.index?).cloned()
     }
 
     /// Runs an evaluation; most end at once, without a hop.
-    fn evaluate(&mut self, evaluation: impl Future<Output = Done> + Send + 'static) {
+    pub(super) fn evaluate(&mut self, evaluation: impl Future<Output = Done> + Send + 'static) {
         self.evaluating += 1;
         let mut evaluation: BoxFuture<'static, Done> = evaluation.boxed();
         match (&mut evaluation).now_or_never() {
@@ -228,14 +228,18 @@ async fn evaluated(
     }
 }
 
-fn with_item(scope: holdfast_expr::Scope, call: &CallId, item: Option<Value>) -> holdfast_expr::Scope {
+pub(super) fn with_item(
+    scope: holdfast_expr::Scope,
+    call: &CallId,
+    item: Option<Value>,
+) -> holdfast_expr::Scope {
     match (item, call.index) {
         (Some(item), Some(index)) => scope.with("item", item).with("index", Value::from(index)),
         _ => scope,
     }
 }
 
-fn placed(shared: &Shared, evaluated: Evaluated, place: Place) -> Done {
+pub(super) fn placed(shared: &Shared, evaluated: Evaluated, place: Place) -> Done {
     let now = shared.deps.clock.now();
     let worker = place.worker.info.id;
     let lifetime = if shared.deps.host.hosts(worker) { WorkerLifetime::Host } else { WorkerLifetime::Own };

@@ -12,11 +12,12 @@ use holdfast_telemetry::names::{attribute, span};
 use holdfast_telemetry::{Coordinates, SpanKind, TaskSpan, TaskTrace, TaskTracer, TraceParent};
 use holdfast_types::{CallId, Direction, Failure, StepId, Timestamp, ToolName};
 
-/// When a call's first and last attempt began.
-#[derive(Debug, Clone, Copy)]
+/// When a call's attempts began.
+#[derive(Debug, Clone)]
 struct Began {
     first: Timestamp,
-    last: Timestamp,
+    /// Those of this life, by number: a hedge runs beside another one.
+    attempts: HashMap<u32, Timestamp>,
 }
 
 /// Makes the spans of one task.
@@ -36,7 +37,7 @@ impl Spans {
         let open = task.calls().filter(|call| call.ended_at.is_none());
         let began = open.filter_map(|call| {
             let first = call.started_at?;
-            Some((call.call, Began { first, last: first }))
+            Some((call.call, Began { first, attempts: HashMap::new() }))
         });
         Self {
             tracer,
@@ -62,8 +63,9 @@ impl Spans {
         let at = emitted.at;
         match &emitted.event {
             Event::AttemptStarted(started) => {
-                let began = self.began.entry(started.call.clone()).or_insert(Began { first: at, last: at });
-                began.last = at;
+                let began = self.began.entry(started.call.clone());
+                let began = began.or_insert_with(|| Began { first: at, attempts: HashMap::new() });
+                began.attempts.insert(started.attempt, at);
             }
             Event::AttemptEnded(ended) => {
                 let failure = match &ended.ended {
@@ -116,7 +118,8 @@ impl Spans {
 
     fn attempt_ended(&self, (call, attempt): (&CallId, u32), at: Timestamp, failure: Option<&Failure>) {
         let Some(began) = self.began.get(call).filter(|_| self.tracer.is_on()) else { return };
-        let ended = TaskSpan::new(span::ATTEMPT, Coordinates::Attempt(call.clone(), attempt), began.last, at)
+        let started = began.attempts.get(&attempt).copied().unwrap_or(began.first);
+        let ended = TaskSpan::new(span::ATTEMPT, Coordinates::Attempt(call.clone(), attempt), started, at)
             .kind(SpanKind::Client)
             .attribute(attribute::ATTEMPT, i64::from(attempt));
         self.export(with_failure(ended, failure));

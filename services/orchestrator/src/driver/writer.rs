@@ -9,6 +9,7 @@ use holdfast_engine::{CodecError, Emitted, Event, encode};
 use holdfast_ports::Journal;
 use holdfast_types::journal::{Append, Appended, Hold, NewEvent, Progress, RowUpdate};
 use holdfast_types::key::KeyChange;
+use holdfast_types::last_good::NewLastGood;
 use holdfast_types::{AppendId, CallId, MessageId};
 use tokio::time::Instant;
 
@@ -32,6 +33,7 @@ pub(super) struct Pending {
     events: Vec<NewEvent>,
     metas: Vec<Meta>,
     keys: Vec<KeyChange>,
+    last_good: Vec<NewLastGood>,
     handled: Vec<MessageId>,
     deeds: Vec<Deed>,
     outcome: bool,
@@ -79,7 +81,7 @@ impl Writer {
 
     /// Takes an event in.
     pub(super) fn gather(&mut self, emitted: Emitted) -> Result<(), CodecError> {
-        let Emitted { event, at, keys } = emitted;
+        let Emitted { event, at, keys, last_good } = emitted;
         let pending = &mut self.pending;
         if let Event::MessageHandled(handled) = &event {
             pending.handled.push(handled.message.id);
@@ -88,6 +90,7 @@ impl Writer {
         pending.metas.push(Meta { call: call_of(&event).cloned(), intent, keys: keys.len() });
         pending.events.push(encode(&event, at)?);
         pending.keys.extend(keys);
+        pending.last_good.extend(last_good);
         pending.since.get_or_insert_with(Instant::now);
         Ok(())
     }
@@ -120,6 +123,7 @@ impl Writer {
             expected_seq: self.seq,
             events: pending.events,
             keys: pending.keys,
+            last_good: pending.last_good,
             handled: pending.handled,
             row,
             progress: if pending.outcome { Progress::Outcome } else { Progress::None },

@@ -72,6 +72,7 @@ async fn defer(shared: Arc<Shared>, claim: Claim) {
         expected_seq: claim.last_seq,
         events: Vec::new(),
         keys: Vec::new(),
+        last_good: Vec::new(),
         handled: Vec::new(),
         row: RowUpdate {
             status: row.status,

@@ -8,6 +8,7 @@ use futures::stream::BoxStream;
 use holdfast_ports::{Error, Inbox, Journal, Leases, Renewal, Renewed, Result, Session};
 use holdfast_types::inbox::InboxMessage;
 use holdfast_types::journal::{Append, Appended, Claimed, Created, EventRow, Loaded, NewTask, Snapshot};
+use holdfast_types::last_good::{LastGood, LastGoodKey};
 use holdfast_types::{InstanceId, OwnerId, TaskId, Timestamp};
 
 fn lost() -> Error {
@@ -61,6 +62,10 @@ impl Journal for LossyJournal {
 
     async fn put_snapshot(&self, task: TaskId, snapshot: Snapshot) -> Result<()> {
         self.inner.put_snapshot(task, snapshot).await
+    }
+
+    async fn last_good(&self, key: &LastGoodKey) -> Result<Option<LastGood>> {
+        self.inner.last_good(key).await
     }
 }
 

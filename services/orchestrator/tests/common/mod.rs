@@ -20,6 +20,7 @@ use holdfast_runtime::{Clock, Ids, Shutdown, SystemClock, SystemEntropy};
 use holdfast_store::{Fsync, SqliteConfig, SqliteStore};
 use holdfast_telemetry::{Metrics, TaskTracer};
 use holdfast_types::journal::{Append, Appended, Created, EventRow, Loaded, NewTask, Snapshot};
+use holdfast_types::last_good::{LastGood, LastGoodKey};
 use holdfast_types::worker::WorkerInfo;
 use holdfast_types::{Namespace, SideEffect, TaskId, ToolManifest, ToolName, WorkerId};
 use serde_json::{Map, Value, json};
@@ -63,6 +64,10 @@ impl Journal for Counting {
 
     async fn put_snapshot(&self, task: TaskId, snapshot: Snapshot) -> Result<()> {
         self.inner.put_snapshot(task, snapshot).await
+    }
+
+    async fn last_good(&self, key: &LastGoodKey) -> Result<Option<LastGood>> {
+        self.inner.last_good(key).await
     }
 }
 

@@ -9,6 +9,7 @@ use holdfast_types::journal::Append;
 use super::load::Locked;
 use crate::postgres::failed::Failed;
 use crate::postgres::keys::write::{self as keys, KeyColumns};
+use crate::postgres::last_good;
 use crate::postgres::rows::{self, integer};
 use crate::postgres::tx::Tx;
 use crate::rules::append::{Head, blobs};
@@ -45,6 +46,7 @@ pub(super) async fn save(tx: &mut Tx<'_>, locked: &Locked, written: &[(&Append, 
         keys::update(tx, &KeyColumns::of(stored)).await?;
     }
     write(tx, locked, written).await?;
+    last_good::put(tx, written).await?;
     for evidence in &world.evidence {
         keys::put_evidence(tx, evidence).await?;
     }

@@ -12,6 +12,7 @@ use super::write::{self, KeyColumns};
 use crate::packed;
 use crate::postgres::blobs;
 use crate::postgres::failed::Failed;
+use crate::postgres::last_good;
 use crate::postgres::rows::{self, KEY};
 use crate::postgres::tx::{Tx, Write};
 use crate::rules::keys::{self as rules, Entry, Forgetting, Verdict};
@@ -149,7 +150,8 @@ impl Write for Prune {
             rows.iter().map(|row| Ok(rows::text(row, 0)?.to_owned())).collect::<Result<Vec<_>, Error>>()?;
         sqlx::query(PROLONG).bind(another_term.micros()).bind(&due).execute(&mut *tx.connection).await?;
         let gone = sqlx::query(REMOVE).bind(now.micros()).bind(due).execute(&mut *tx.connection).await?;
-        Ok(u32::try_from(gone.rows_affected()).unwrap_or(u32::MAX))
+        let last_good = last_good::prune(tx, self.0).await?;
+        Ok(u32::try_from(gone.rows_affected()).unwrap_or(u32::MAX).saturating_add(last_good))
     }
 }
 

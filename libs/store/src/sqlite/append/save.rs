@@ -9,6 +9,7 @@ use sqlx::AssertSqlSafe;
 use crate::rules::append::{Head, blobs};
 use crate::rules::group::Group;
 use crate::sqlite::keys::write as keys;
+use crate::sqlite::last_good;
 use crate::sqlite::rows::integer;
 use crate::sqlite::values::{Cell, MOST_ROWS, Statement, Values, class};
 use crate::sqlite::writer::Tx;
@@ -30,6 +31,11 @@ pub(super) async fn save(
     }
     save_blob_refs(tx, group, written).await?;
     save_handled(tx, group, written).await?;
+    for (append, _) in written {
+        for good in &append.last_good {
+            last_good::put(tx, append.task, good).await?;
+        }
+    }
 
     let keys = send_long(tx, keys, keys::PUT, MOST_ROWS).await?;
     let events = send_long(tx, events(group, written), INSERT_EVENTS, MOST_ROWS).await?;

@@ -12,6 +12,7 @@ use super::write;
 use crate::rules::keys::{self as rules, Entry, Forgetting, Verdict};
 use crate::sqlite::blobs;
 use crate::sqlite::failed::Failed;
+use crate::sqlite::last_good;
 use crate::sqlite::packed::{self, KEY};
 use crate::sqlite::rows;
 use crate::sqlite::writer::{Tx, Write};
@@ -134,8 +135,9 @@ impl Write for Prune {
             .bind(self.0)
             .execute(&mut *connection)
             .await?;
-        let gone = sqlx::query(REMOVE).bind(now.micros()).bind(self.0).execute(connection).await?;
-        Ok(u32::try_from(gone.rows_affected()).unwrap_or(u32::MAX))
+        let gone = sqlx::query(REMOVE).bind(now.micros()).bind(self.0).execute(&mut *connection).await?;
+        let last_good = last_good::prune(connection, now, self.0).await?;
+        Ok(u32::try_from(gone.rows_affected()).unwrap_or(u32::MAX).saturating_add(last_good))
     }
 }
 

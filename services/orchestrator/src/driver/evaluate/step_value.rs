@@ -9,6 +9,7 @@ use holdfast_types::task::StepStatus;
 use holdfast_types::{BlobRef, Failure, Payload, StepId};
 use serde_json::{Map, Value, json};
 
+use super::timestamp::rfc3339;
 use crate::payloads::Payloads;
 
 /// The value of a step; what stands in the blob table is read when an expression needs it.
@@ -26,6 +27,7 @@ impl StepValue {
         fields.insert("failure".into(), view.failure.as_ref().map_or(Value::Null, told));
         fields.insert("attempts".into(), view.attempts.into());
         fields.insert("source".into(), json!(view.source));
+        fields.insert("recorded_at".into(), json!(view.recorded_at.map(rfc3339)));
         match view.result {
             StepResult::Single(result) => {
                 fields.insert("result".into(), in_place(result, "/result", &mut blobs));
