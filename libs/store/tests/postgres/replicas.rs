@@ -260,6 +260,15 @@ async fn leases_run_on_the_databases_clock() {
         }
     };
     assert_eq!((claim.epoch, claim.previous), (2, PreviousLife::Lost));
+    let before = Leases::open(&store, ids::instance()).await.unwrap().store_time;
+    let mut driver = Driver::of(other, &claim);
+    let append = driver.claim(&key("k"));
+    driver.append(&fixture, append).await;
+    let after = Leases::open(&store, ids::instance()).await.unwrap().store_time;
+    let (row, _) = store.get_key(&key("k")).await;
+    for time in [row.since, Tasks::get(&store, driver.task).await.unwrap().updated_at] {
+        assert!(before < time && time < after, "{before:?} {time:?} {after:?}");
+    }
     assert!(store.next_wake().await.unwrap().is_none());
 }
 
