@@ -1,6 +1,7 @@
 //! What the loss of Redis costs: latency, and nothing else.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use holdfast_ports::{BeginAnswer, KeyAnswer, Keys};
@@ -8,7 +9,7 @@ use holdfast_store::RedisConfig;
 use holdfast_store::suite::key;
 use tokio::time::{Instant, timeout};
 
-use super::world::{GUARD, World, foreign, is_completed, request};
+use super::world::{GUARD, RETENTION, World, foreign, is_completed, request, text};
 
 #[tokio::test]
 async fn calls_go_on_when_redis_is_killed_in_the_middle_of_them() {
@@ -133,4 +134,55 @@ async fn a_thousand_callers_have_one_execution_though_redis_is_restarted_empty()
     for begin in begins {
         assert!(is_completed(&timeout(GUARD, begin).await.unwrap().unwrap(), "paid"));
     }
+}
+
+/// Whatever befalls Redis meanwhile, each operation has one effect, and each caller its result.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_key_has_one_effect_while_redis_is_flushed_killed_and_paused() {
+    const KEYS: usize = 100;
+    const CALLERS: usize = 5;
+    let bounds = |config| RedisConfig { timeout: Duration::from_millis(50), rest: Duration::ZERO, ..config };
+    let mut world = World::with(bounds).await;
+    let effects: Arc<Vec<AtomicU64>> = Arc::new((0..KEYS).map(|_| AtomicU64::new(0)).collect());
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|caller| {
+            let (keys, effects) = (Arc::clone(&world.keys), Arc::clone(&effects));
+            tokio::spawn(async move {
+                for (n, effect) in effects.iter().enumerate() {
+                    let key = key(&n.to_string());
+                    let begin = request(&key, foreign(&format!("c{caller}")));
+                    loop {
+                        match keys.begin(begin.clone()).await.unwrap() {
+                            BeginAnswer::Acquired { token, .. } => {
+                                effect.fetch_add(1, Ordering::SeqCst);
+                                let done = keys.complete(&key, token, text("paid"), RETENTION).await;
+                                assert_eq!(done.unwrap(), KeyAnswer::Ok);
+                            }
+                            BeginAnswer::InProgress { .. } => {
+                                keys.wait(&key, GUARD).await.unwrap();
+                            }
+                            answer => break assert!(is_completed(&answer, "paid"), "{answer:?}"),
+                        }
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut round = 0;
+    while callers.iter().any(|caller| !caller.is_finished()) {
+        match round % 4 {
+            0 => world.redis.flush().unwrap(),
+            1 => world.redis.restart_empty().unwrap(),
+            2 => world.redis.pause().unwrap(),
+            _ => world.redis.resume().unwrap(),
+        }
+        round += 1;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for caller in callers {
+        timeout(GUARD, caller).await.unwrap().unwrap();
+    }
+    assert!(round > 4, "it was over before much befell Redis: {round}");
+    let effects: Vec<_> = effects.iter().map(|effect| effect.load(Ordering::SeqCst)).collect();
+    assert_eq!(effects, [1; KEYS]);
 }
