@@ -38,6 +38,10 @@ pub struct Config {
     /// How long past its timeout an attempt's worker may be silent before the connection counts as lost.
     #[serde(with = "human_duration")]
     pub attempt_grace: Duration,
+    /// The least time for which a worker must be silent before a call with a `heartbeat_timeout` counts as hung: three of
+    /// a worker's heartbeats.
+    #[serde(with = "human_duration")]
+    pub worker_silence: Duration,
     /// How long a worker that hosts a call's tool is waited for in place. After that the call waits as a row, or a
     /// fallback stands in, or it is skipped.
     #[serde(with = "human_duration")]
@@ -60,6 +64,7 @@ impl Default for Config {
             gather: Duration::from_millis(2),
             begin_within: Duration::from_secs(5),
             attempt_grace: Duration::from_secs(2),
+            worker_silence: Duration::from_secs(15),
             host_patience: Duration::from_secs(5),
             poison_lives: 3,
         }

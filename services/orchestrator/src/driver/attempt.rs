@@ -8,8 +8,9 @@ use holdfast_engine::Input;
 use holdfast_engine::action::Execute;
 use holdfast_ports::{ExecuteStream, LiveWorker};
 use holdfast_telemetry::{TraceParent, propagation};
+use holdfast_types::time::format_duration;
 use holdfast_types::worker::{CallOutcome, CallRef, ExecuteEvent, Recorded, Success};
-use holdfast_types::{CallId, Class, Effect, Failure, Reason, Source, WorkerId, worker};
+use holdfast_types::{CallId, Class, Effect, Failure, Reason, SideEffect, Source, WorkerId, worker};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
@@ -43,6 +44,10 @@ struct Attempt {
     /// Before it is sent.
     pause: Duration,
     reached: CancellationToken,
+    /// How long the worker may say nothing; none: only the attempt's time counts.
+    silence: Option<Duration>,
+    /// The attempt may be followed by another although nobody knows that it is over (PROTOCOL 1).
+    supersedable: bool,
 }
 
 /// Whether an attempt begins.
@@ -85,11 +90,20 @@ impl Driver {
             Sending::New => Duration::ZERO,
             Sending::Attach => self.reattaches.next(&execute.call, execute.attempt),
         };
+        let manifest = self.manifests.get(&execute.tool);
         if execute.attempt == 1 {
-            let dependency =
-                self.manifests.get(&execute.tool).map_or(execute.tool.as_str(), |m| m.dependency());
-            shared.budgets.first_attempt(dependency);
+            shared.budgets.first_attempt(manifest.map_or(execute.tool.as_str(), |m| m.dependency()));
         }
+        // A worker's own heartbeats are all that comes of a healthy call: less than a few of them is no silence.
+        let silence = manifest
+            .and_then(|manifest| manifest.heartbeat_timeout)
+            .map(|timeout| timeout.max(shared.config.worker_silence));
+        let honours_key = manifest.is_some_and(|manifest| manifest.key.valid_for.is_some());
+        let supersedable = match execute.side_effect {
+            SideEffect::ReadOnly => true,
+            SideEffect::Idempotent => honours_key,
+            SideEffect::Verifiable | SideEffect::Unsafe => false,
+        };
         let reached = CancellationToken::new();
         let running = Running { worker: worker.clone(), reached: reached.clone() };
         self.running.insert((execute.call.clone(), execute.attempt), running);
@@ -104,6 +118,8 @@ impl Driver {
             sending,
             pause,
             reached,
+            silence,
+            supersedable,
         };
         let span = self.spans.attempt(&attempt.execute.call, attempt.execute.attempt).map(client_span);
         self.work.push(Box::pin(async move {
@@ -201,7 +217,7 @@ impl Attempt {
         match tokio::time::timeout(limit, self.converse()).await {
             Ok(end) => end,
             Err(_) => {
-                self.give_up().await;
+                self.give_up("out of time").await;
                 let message = "the worker did not end the attempt within its time";
                 End::Lost(lost(Reason::AttemptTimeout, message))
             }
@@ -217,7 +233,7 @@ impl Attempt {
         match self.worker.tools.execute(request).await {
             Ok(stream) => {
                 self.reached.cancel();
-                read(stream).await
+                self.listen(stream).await
             }
             Err(failure) if failure.effect == Effect::NotExecuted => {
                 if failure.reason == Reason::ConnectFailed {
@@ -268,9 +284,41 @@ impl Attempt {
         })
     }
 
-    async fn give_up(&self) {
+    /// Follows an attempt to its end, and gives it up where the worker is silent for too long.
+    async fn listen(&self, mut stream: ExecuteStream) -> End {
+        let Some(silence) = self.silence else { return read(&mut stream).await };
+        match read_or_silence(&mut stream, silence).await {
+            Some(end) => end,
+            None => self.hung(stream, silence).await,
+        }
+    }
+
+    /// The worker, or the way to it, hangs. It is told to stop; what it then says of the attempt is believed, and where
+    /// it says nothing a call that must not be repeated is fenced first, as one whose connection was lost.
+    async fn hung(&self, mut stream: ExecuteStream, silence: Duration) -> End {
+        self.give_up("no sign of life").await;
+        match tokio::time::timeout(ABORT_WITHIN, read(&mut stream)).await {
+            Ok(End::Finished(Err(failure))) if failure.class == Class::Cancelled => {
+                End::Finished(Err(self.silent(silence, failure.effect)))
+            }
+            Ok(end @ (End::Finished(_) | End::Refused(_))) => end,
+            Ok(End::Lost(_)) | Err(_) if self.supersedable => {
+                End::Finished(Err(self.silent(silence, Effect::Unknown)))
+            }
+            Ok(End::Lost(_)) | Err(_) => End::Lost(self.silent(silence, Effect::Unknown)),
+        }
+    }
+
+    fn silent(&self, silence: Duration, effect: Effect) -> Failure {
+        let ambiguous = effect == Effect::Unknown && !self.execute.side_effect.is_repeatable();
+        let class = if ambiguous { Class::Ambiguous } else { Class::Transient };
+        let message = format!("the worker gave no sign of life for {}", format_duration(silence));
+        Failure::new(class, effect, Reason::HeartbeatLost, message).from_source(Source::Platform)
+    }
+
+    async fn give_up(&self, why: &str) {
         let call = CallRef { task: self.claim.task, call: self.execute.call.clone() };
-        let cancel = self.worker.tools.cancel(self.execute.worker, call, self.claim.epoch, "out of time");
+        let cancel = self.worker.tools.cancel(self.execute.worker, call, self.claim.epoch, why);
         if !matches!(tokio::time::timeout(ABORT_WITHIN, cancel).await, Ok(Ok(()))) {
             tracing::warn!(task_id = %self.claim.task, call = %self.execute.call, "cancel was not taken");
         }
@@ -291,17 +339,39 @@ fn client_span(place: TraceParent) -> Span {
     span
 }
 
-async fn read(mut stream: ExecuteStream) -> End {
-    while let Some(event) = stream.next().await {
-        match event {
-            Ok(ExecuteEvent::Heartbeat(progress)) => tracing::trace!(?progress, "call runs"),
-            Ok(ExecuteEvent::Finished(outcome)) => return End::Finished(outcome),
-            Err(failure) if failure.effect == Effect::NotExecuted => return End::Refused(failure),
-            Err(failure) => return End::Lost(failure),
+async fn read(stream: &mut ExecuteStream) -> End {
+    loop {
+        if let Some(end) = end_of(stream.next().await) {
+            return end;
         }
     }
-    let message = "the worker's stream ended without an outcome";
-    End::Lost(lost(Reason::ConnectionLost, message))
+}
+
+/// Reads to the end; none where nothing came for that long.
+async fn read_or_silence(stream: &mut ExecuteStream, silence: Duration) -> Option<End> {
+    loop {
+        let event = tokio::time::timeout(silence, stream.next()).await.ok()?;
+        if let Some(end) = end_of(event) {
+            return Some(end);
+        }
+    }
+}
+
+/// What an event of the worker's stream ends.
+fn end_of(event: Option<Result<ExecuteEvent, Failure>>) -> Option<End> {
+    Some(match event {
+        Some(Ok(ExecuteEvent::Heartbeat(progress))) => {
+            tracing::trace!(?progress, "call runs");
+            return None;
+        }
+        Some(Ok(ExecuteEvent::Finished(outcome))) => End::Finished(outcome),
+        Some(Err(failure)) if failure.effect == Effect::NotExecuted => End::Refused(failure),
+        Some(Err(failure)) => End::Lost(failure),
+        None => {
+            let message = "the worker's stream ended without an outcome";
+            End::Lost(lost(Reason::ConnectionLost, message))
+        }
+    })
 }
 
 /// Of an attempt that may have begun, and whose end nobody has heard.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -25,6 +26,10 @@ pub enum Reply {
     Break,
     /// Takes effect, and runs until the test lets go.
     Hold,
+    /// As `Hold`, with heartbeats; a cancel comes after the effect may have begun.
+    Beat,
+    /// As `Hold`, without a sign of life; a cancel comes after the effect may have begun.
+    Hang,
     /// Takes effect, and the connection is lost with the worker.
     Vanish,
     /// Takes the driver that calls it down.
@@ -44,6 +49,10 @@ pub struct Deed {
 #[derive(Debug, Clone)]
 struct Running {
     epoch: u64,
+    /// How often it gives a sign of life.
+    beat: Option<Duration>,
+    /// What is known of the effect of a call that is called off.
+    called_off: Effect,
     outcome: watch::Sender<Option<CallOutcome>>,
 }
 
@@ -119,13 +128,23 @@ fn stale() -> Failure {
     Failure::new(Class::Transient, Effect::NotExecuted, Reason::StaleEpoch, "a higher epoch was shown")
 }
 
-fn follow(outcome: watch::Receiver<Option<CallOutcome>>) -> ExecuteStream {
-    stream::once(async move {
-        let mut outcome = outcome;
-        let ended = outcome.wait_for(Option::is_some).await.ok().and_then(|ended| ended.clone());
+fn follow(running: &Running) -> ExecuteStream {
+    let (outcome, beat) = (running.outcome.subscribe(), running.beat);
+    stream::unfold(Some(outcome), move |outcome| async move {
+        let mut outcome = outcome?;
+        let tick = async {
+            match beat {
+                Some(beat) => tokio::time::sleep(beat).await,
+                None => std::future::pending().await,
+            }
+        };
+        let ended = tokio::select! {
+            ended = outcome.wait_for(Option::is_some) => Some(ended.ok().and_then(|ended| ended.clone())),
+            () = tick => None,
+        };
         match ended {
-            Some(ended) => Ok(ExecuteEvent::Finished(ended)),
-            None => Err(lost()),
+            Some(ended) => Some((ended.map(ExecuteEvent::Finished).ok_or_else(lost), None)),
+            None => Some((Ok(ExecuteEvent::Heartbeat(None)), Some(outcome))),
         }
     })
     .boxed()
@@ -156,7 +175,7 @@ impl Tools for Worker {
         if let Some(running) = state.calls.get(&execute.call) {
             let again = running.outcome.borrow().as_ref().is_some_and(Result::is_err);
             if !again {
-                return Ok(follow(running.outcome.subscribe()));
+                return Ok(follow(running));
             }
         }
         let args = execute.args.as_json().cloned().unwrap_or_default();
@@ -178,6 +197,11 @@ impl Tools for Worker {
                 epoch: execute.epoch,
             });
         }
+        let (beat, called_off) = match &reply {
+            Reply::Beat => (Some(Duration::from_millis(5)), Effect::Unknown),
+            Reply::Hang => (None, Effect::Unknown),
+            _ => (None, Effect::NotExecuted),
+        };
         let ended = match reply {
             Reply::Give(result) => Some(success(result)),
             Reply::Refuse(class) => {
@@ -186,15 +210,17 @@ impl Tools for Worker {
             Reply::Break => {
                 Some(Err(Failure::new(Class::Permanent, Effect::NotExecuted, Reason::ToolError, "never")))
             }
-            Reply::Hold | Reply::Panic => None,
+            Reply::Hold | Reply::Beat | Reply::Hang | Reply::Panic => None,
             Reply::Vanish => {
                 state.gone = true;
                 return Err(lost());
             }
         };
-        let (outcome, receiver) = watch::channel(ended);
-        state.calls.insert(execute.call, Running { epoch: execute.epoch, outcome });
-        Ok(follow(receiver))
+        let outcome = watch::Sender::new(ended);
+        let running = Running { epoch: execute.epoch, beat, called_off, outcome };
+        let stream = follow(&running);
+        state.calls.insert(execute.call, running);
+        Ok(stream)
     }
 
     async fn fence(&self, _worker: WorkerId, call: CallRef, epoch: u64) -> Result<FenceAnswer, Failure> {
@@ -226,8 +252,8 @@ impl Tools for Worker {
         }
         state.cancels.push(call.clone());
         if let Some(running) = state.calls.get(&call) {
-            let cancelled =
-                Failure::new(Class::Cancelled, Effect::NotExecuted, Reason::CancelledByCaller, "called off");
+            let effect = running.called_off;
+            let cancelled = Failure::new(Class::Cancelled, effect, Reason::CancelledByCaller, "called off");
             running.outcome.send_if_modified(|outcome| {
                 let open = outcome.is_none();
                 if open {
