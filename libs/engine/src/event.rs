@@ -409,6 +409,13 @@ pub enum Question {
         /// The question.
         text: String,
     },
+    /// "May it be undone?": other tasks were answered from the result of the call that it undoes (PROTOCOL 7).
+    SharedUndo {
+        /// How many tasks.
+        tasks: u32,
+        /// SHA-256 over all canonical arguments of the call that it undoes, in hexadecimal.
+        digest: String,
+    },
     /// "What now?": a critical failure after a pivot succeeded.
     AfterPivot {
         /// The failure.

@@ -6,7 +6,7 @@ use holdfast_types::{CallId, Direction, Effect, Failure, Key, Payload, SideEffec
 
 use crate::Task;
 use crate::event::{AttemptStarted, Ended, Event, Handling, Next, Probe, Question, Replayed};
-use crate::state::{Call, Withheld};
+use crate::state::{Call, Withheld, Word};
 
 impl Task {
     /// The changes that ride with an event. Called before the event is applied.
@@ -64,7 +64,9 @@ impl Task {
         }
         // The tombstone stands before the undo begins: a late forward call is refused from now on.
         let forward = self.keyed(&e.call.forward_of());
-        let tombstone = forward.filter(|_| e.attempt == 1).map(|call| change(call, KeyOp::Tombstone));
+        let word = self.calls.get(&e.call).and_then(|call| call.shared).map(|shared| shared.word);
+        let op = if word == Some(Word::Undo) { KeyOp::TombstoneShared } else { KeyOp::Tombstone };
+        let tombstone = forward.filter(|_| e.attempt == 1).map(|call| change(call, op));
         tombstone.into_iter().flatten().chain([own]).collect()
     }
 

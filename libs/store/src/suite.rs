@@ -95,6 +95,7 @@ macro_rules! suite {
                 an_undone_key_is_free_in_the_next_generation,
                 two_repeats_of_one_generation_make_one,
                 answers_to_other_tasks_are_counted,
+                what_others_were_answered_from_is_not_undone_unasked,
                 a_stranger_settles_nothing,
                 a_lost_row_is_put_back_by_its_outcome,
                 a_result_needs_its_blob,

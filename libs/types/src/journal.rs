@@ -130,7 +130,8 @@ pub enum Refusal {
         /// The task's last sequence number.
         last_seq: u64,
     },
-    /// A claim met a row of another call, or a settled one. The row is the answer (PROTOCOL 3).
+    /// A claim met a row of another call, or a settled one; or a tombstone met a row from which other tasks were
+    /// answered (PROTOCOL 7). The row is the answer (PROTOCOL 3).
     #[error("the key is held by {}", .0.holder)]
     KeyHeld(Box<KeyRow>),
     /// A blob that an event refers to is not stored: put it again (PROTOCOL 20).

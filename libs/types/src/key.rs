@@ -211,8 +211,11 @@ pub enum KeyOp {
     },
     /// Nobody knows.
     InDoubt,
-    /// The undo is about to begin: a late forward call is refused from now on (PROTOCOL 8).
+    /// The undo is about to begin: a late forward call is refused from now on (PROTOCOL 8). Refuses the append, with
+    /// the row, where other tasks were answered from it (PROTOCOL 7).
     Tombstone,
+    /// As `Tombstone`, although other tasks were answered from the row: a person said so.
+    TombstoneShared,
     /// The undo is done, or a repeat was accepted: the next generation is free.
     NextGeneration,
     /// Another task was answered from this row (PROTOCOL 7).

@@ -112,7 +112,7 @@ impl Task {
 
     fn want(&self, call: &Call, now: Timestamp) -> Want {
         if self.is_out_of_time(call, now) {
-            return Want::Emit(Event::CallFailed(self.out_of_time(call)));
+            return Want::Emit(self.out_of_time(call));
         }
         match call.phase {
             Phase::Ready { not_before } => self.want_attempt(call, not_before, now),

@@ -84,7 +84,8 @@ impl Task {
         let undo = self.calls.get(&id.undo());
         let under_way = self.calls.get(id).is_some_and(|call| !call.is_ended());
         let progress = match undo {
-            Some(undo) if undo.is_ended() => Progress::Ended,
+            // One that waits for a person's word holds no other up.
+            Some(undo) if undo.is_ended() || undo.awaits_word() => Progress::Ended,
             Some(_) => Progress::Running,
             None if under_way => Progress::Running,
             None => Progress::Waiting,

@@ -8,7 +8,7 @@ use super::Decided;
 use super::compensate::waits_for_person;
 use crate::event::{Finished, Verdict};
 use crate::report::{Annotation, Report, Standing};
-use crate::state::{CallEnd, Course, Phase};
+use crate::state::{CallEnd, Course, Phase, Shared, Word};
 use crate::{Action, Env, Event, Task};
 
 impl Task {
@@ -136,6 +136,10 @@ impl Task {
         }
         let has_undo = self.calls.get(id)?.pinned.as_ref().is_some_and(|pinned| pinned.undo.is_some());
         let undo = self.calls.get(&id.undo());
+        if let Some(Shared { tasks, word: Word::Awaited | Word::Keep }) = undo.and_then(|undo| undo.shared) {
+            let why = format!("shared with {tasks} other task(s), which were answered from it");
+            return Some(Standing { call: id.clone(), why });
+        }
         let why = match (undo.and_then(|undo| undo.failure.as_ref()), has_undo) {
             (Some(failure), _) => format!("its undo failed: {failure}"),
             (None, true) => "its undo was not run".to_owned(),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use holdfast_types::{Class, Effect, Failure, Reason, Timestamp, time::format_duration};
 
 use super::Decided;
-use crate::event::{CallFailed, StepFailed, Verdict, VerdictReached};
-use crate::state::{Call, Course, Phase, Timer};
+use crate::event::{CallFailed, SkippedUndo, StepFailed, UndoSkipped, Verdict, VerdictReached};
+use crate::state::{Call, Course, Phase, Shared, Timer, Word};
 use crate::{Env, Event, Task};
 
 /// How soon the deadline is looked at again while calls of an earlier life are being settled.
@@ -92,7 +92,7 @@ impl Task {
             .values()
             .filter(|call| call.is_undo() || call.settles())
             .filter(|call| !call.is_ended() && call.open_attempt().is_none());
-        decided.events.extend(late.map(|call| Event::CallFailed(self.out_of_time(call))));
+        decided.events.extend(late.map(|call| self.out_of_time(call)));
     }
 
     /// Says whether an undo that runs no attempt may begin none any more.
@@ -101,13 +101,17 @@ impl Task {
         over && (call.is_undo() || call.settles()) && call.open_attempt().is_none()
     }
 
-    pub(super) fn out_of_time(&self, call: &Call) -> CallFailed {
+    pub(super) fn out_of_time(&self, call: &Call) -> Event {
+        if let Some(Shared { tasks, word: Word::Awaited }) = call.shared {
+            let why = SkippedUndo::SharedWith { tasks };
+            return Event::UndoSkipped(UndoSkipped { call: call.id.clone(), why });
+        }
         let failure = Failure::new(
             Class::Deadline,
             call.effect,
             Reason::TaskDeadline,
             "the time for compensation is over",
         );
-        CallFailed { call: call.id.clone(), failure }
+        Event::CallFailed(CallFailed { call: call.id.clone(), failure })
     }
 }

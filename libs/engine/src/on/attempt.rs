@@ -161,6 +161,9 @@ impl Task {
         if taken.is_some_and(|attempt| attempt.number > 1) {
             self.tally.retries = self.tally.retries.saturating_sub(1);
         }
+        if id.direction == holdfast_types::Direction::Undo {
+            return;
+        }
         self.steps[step].change_slot(id.index, |slot| slot.attempts = slot.attempts.saturating_sub(1));
     }
 

@@ -5,7 +5,7 @@ use holdfast_types::task::StepStatus;
 use holdfast_types::{Timestamp, Variant};
 
 use crate::Task;
-use crate::event::{Finished, SettledBy, SettlingBegan, UndoSkipped, VerdictReached};
+use crate::event::{Finished, SettledBy, SettlingBegan, SkippedUndo, UndoSkipped, VerdictReached};
 use crate::state::{Busy, CallEnd, Course, End, Phase, Purpose};
 
 impl Task {
@@ -84,6 +84,10 @@ impl Task {
         let (step, tool) = (forward.step, forward.tool.clone());
         self.ensure_call(&e.call, step, &tool, at);
         self.doing.calls.remove(&e.call);
+        if let SkippedUndo::SharedWith { tasks } = e.why {
+            self.keep_shared(&e.call, tasks, at);
+            return Ok(());
+        }
         self.undo_has_ended(step);
         if let Some(call) = self.calls.get_mut(&e.call) {
             call.phase = Phase::Ended(CallEnd::Skipped);

@@ -43,7 +43,7 @@ impl Task {
             Event::CallWaits(e) => self.on_call_waits(e, at),
             Event::Probed(e) => self.on_probed(e, at),
             Event::StoodIn(e) => self.on_stood_in(e, at),
-            Event::QuestionAsked(e) => self.on_question_asked(e),
+            Event::QuestionAsked(e) => self.on_question_asked(e, at),
             Event::MessageHandled(e) => self.on_message_handled(e, at),
             Event::VerdictReached(e) => self.on_verdict_reached(e, at),
             Event::SettlingBegan(e) => self.on_settling_began(e, at),

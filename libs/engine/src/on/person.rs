@@ -1,20 +1,30 @@
 //! Questions to people, and what comes from outside.
 
-use holdfast_types::inbox::{Message, Resolution};
+use holdfast_types::inbox::{Decision, Message, Resolution};
 use holdfast_types::task::ResultSource;
-use holdfast_types::{Class, Effect, Failure, Reason, Timestamp};
+use holdfast_types::{CallId, Class, Direction, Effect, Failure, Reason, Timestamp};
 
 use crate::Task;
 use crate::event::{Handling, MessageHandled, Question, QuestionAsked, Verdict};
-use crate::state::{CallEnd, Course, Pause, Phase};
+use crate::state::{CallEnd, Course, Pause, Phase, Shared, Undos, Word};
 
 impl Task {
-    pub(super) fn on_question_asked(&mut self, e: &QuestionAsked) -> Result<(), String> {
+    pub(super) fn on_question_asked(&mut self, e: &QuestionAsked, at: Timestamp) -> Result<(), String> {
+        // An undo may be asked about before its first intent is written.
+        if let (Direction::Undo, Some(position)) = (e.call.direction, self.step_index(&e.call.step))
+            && let Some(tool) = self.tool_to_call(position, &e.call)
+        {
+            self.ensure_call(&e.call, position, &tool, at);
+        }
         let Some(call) = self.calls.get_mut(&e.call) else { return Err(format!("no call {}", e.call)) };
         call.phase = match e.question {
             Question::AfterPivot { .. } => Phase::AfterPivot,
             _ => Phase::NeedsPerson,
         };
+        if let Question::SharedUndo { tasks, .. } = e.question {
+            call.shared = Some(Shared { tasks, word: Word::Awaited });
+            self.doing.undos = Undos::Unread;
+        }
         self.questions.insert(e.call.clone(), e.question.clone());
         Ok(())
     }
@@ -43,12 +53,38 @@ impl Task {
                 self.look_at_everything();
             }
             Message::ToolsChanged => self.look_for_tools(at),
-            Message::Approve { .. }
-            | Message::Answer { .. }
-            | Message::Inject { .. }
-            | Message::ChildEnded { .. } => {}
+            Message::Approve { call, decision, .. } => self.decide_shared(call, *decision, at),
+            Message::Answer { .. } | Message::Inject { .. } | Message::ChildEnded { .. } => {}
         }
         Ok(())
+    }
+
+    /// A person says whether something that other tasks rely on is undone (PROTOCOL 7).
+    fn decide_shared(&mut self, id: &CallId, decision: Decision, at: Timestamp) {
+        let Some(Question::SharedUndo { tasks, .. }) = self.questions.remove(id) else { return };
+        let Some(call) = self.calls.get_mut(id) else { return };
+        match decision {
+            Decision::Approved => {
+                call.shared = Some(Shared { tasks, word: Word::Undo });
+                call.phase = Phase::Ready { not_before: at };
+                self.doing.look.insert(id.clone());
+            }
+            Decision::Rejected => self.keep_shared(id, tasks, at),
+        }
+    }
+
+    /// An undo is not run since other tasks rely on what it would undo.
+    pub(super) fn keep_shared(&mut self, id: &CallId, tasks: u32, at: Timestamp) {
+        if let Some(call) = self.calls.get_mut(id) {
+            call.shared = Some(Shared { tasks, word: Word::Keep });
+        }
+        let failure = Failure::new(
+            Class::Permanent,
+            Effect::NotExecuted,
+            Reason::ResolvedByPerson,
+            "other tasks were answered from what it would undo",
+        );
+        self.fail_call(id, failure, at);
     }
 
     /// A person's word settles a call (PROTOCOL 2).

@@ -1,14 +1,17 @@
 //! The key of a call is held by another, or was settled (PROTOCOL 3, 5, 7).
 
 use holdfast_types::key::{Holder, KeyRow, KeyState};
-use holdfast_types::{CallId, Class, Effect, Failure, Reason};
+use holdfast_types::{CallId, Class, Direction, Effect, Failure, Reason};
 
-use crate::event::{CallFailed, CallReplayed, Replayed};
+use crate::event::{CallFailed, CallReplayed, Question, QuestionAsked, Replayed};
 use crate::state::{Busy, HeldKey, Phase, Withheld};
 use crate::{Env, Event, Task};
 
 impl Task {
     pub(super) fn record_key_held(&mut self, id: &CallId, row: KeyRow, env: &mut Env<'_>) -> Vec<Event> {
+        if let Some(question) = self.asks_about_sharing(id, &row) {
+            return vec![Event::QuestionAsked(QuestionAsked { call: id.clone(), question })];
+        }
         let since = self.doing.held.get(id).map_or(env.now, |held| held.since);
         let held = HeldKey {
             key: row.key.clone(),
@@ -18,6 +21,16 @@ impl Task {
         };
         self.doing.held.insert(id.clone(), held);
         self.answer_from(id, Some(row), env)
+    }
+
+    /// What refused an undo's intent is the row of the call that it undoes: others rely on it (PROTOCOL 7).
+    fn asks_about_sharing(&self, id: &CallId, row: &KeyRow) -> Option<Question> {
+        if id.direction != Direction::Undo || self.calls.get(id)?.is_ended() {
+            return None;
+        }
+        let pinned = self.calls.get(&id.forward_of())?.pinned.as_ref()?;
+        let own = pinned.key == row.key && !self.questions.contains_key(id);
+        own.then(|| Question::SharedUndo { tasks: row.answered, digest: pinned.fingerprint.clone() })
     }
 
     pub(super) fn record_key_changed(

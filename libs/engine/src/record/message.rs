@@ -46,8 +46,15 @@ impl Task {
                 ending.then(|| "the task is ending already".to_owned())
             }
             Message::ResolveOutcome { call, resolution, .. } => self.refused_resolution(call, resolution),
-            Message::Approve { call, .. } => match self.questions.get(call) {
+            Message::Approve { call, digest, edited_args, .. } => match self.questions.get(call) {
                 Some(Question::Approval { .. }) => None,
+                Some(Question::SharedUndo { .. }) if edited_args.is_some() => {
+                    Some("an undo takes its arguments from the journal: they can't be edited".to_owned())
+                }
+                Some(Question::SharedUndo { digest: asked, .. }) if asked != digest => {
+                    Some(format!("{call} asks about something else: another digest"))
+                }
+                Some(Question::SharedUndo { .. }) => None,
                 _ => Some(format!("{call} waits for no approval")),
             },
             Message::Answer { call, .. } => match self.questions.get(call) {

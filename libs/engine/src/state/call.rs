@@ -32,6 +32,9 @@ pub(crate) struct Call {
     /// What its attempts are for.
     #[serde(default)]
     pub(crate) purpose: Purpose,
+    /// Of an undo: what a person said, or has to, since other tasks rely on what it undoes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shared: Option<Shared>,
     /// While it waits for a worker that hosts its tool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) waits: Option<Waits>,
@@ -103,6 +106,24 @@ pub(crate) enum Purpose {
     Settle,
 }
 
+/// Other tasks were answered from what an undo would undo (PROTOCOL 7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Shared {
+    pub(crate) tasks: u32,
+    pub(crate) word: Word,
+}
+
+/// What a person said of an undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) enum Word {
+    /// Nothing yet.
+    Awaited,
+    /// It is undone all the same.
+    Undo,
+    /// It stands.
+    Keep,
+}
+
 /// A wait for a worker that hosts a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Waits {
@@ -166,6 +187,11 @@ impl Call {
         self.purpose == Purpose::Settle
     }
 
+    /// Says whether a person has to say if it is undone although others rely on it.
+    pub(crate) fn awaits_word(&self) -> bool {
+        self.shared.is_some_and(|shared| shared.word == Word::Awaited)
+    }
+
     pub(crate) fn side_effect(&self) -> Option<SideEffect> {
         self.pinned.as_ref().map(|pinned| pinned.side_effect)
     }
@@ -220,6 +246,7 @@ impl Task {
             tries: 0,
             kills: 0,
             purpose: Purpose::Plan,
+            shared: None,
             waits: None,
             created_at: at,
             ended_at: None,

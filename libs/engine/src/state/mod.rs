@@ -14,7 +14,7 @@ use holdfast_types::plan::{OnEnd, Plan};
 use holdfast_types::task::{TaskBody, TaskSpec};
 use holdfast_types::{CallId, Payload, StepId, TaskId, TaskOutcome, Timestamp, ToolManifest, ToolName};
 
-pub(crate) use call::{Attempt, AttemptState, Call, CallEnd, Phase, Pinned, Purpose, Waits};
+pub(crate) use call::{Attempt, AttemptState, Call, CallEnd, Phase, Pinned, Purpose, Shared, Waits, Word};
 pub(crate) use index::Index;
 pub(crate) use step::{Entry, Slot, StepState, entry_done};
 pub(crate) use timers::{Timer, Timers};

@@ -307,7 +307,7 @@ impl Task {
         }
         if let Some(question) = self.questions.values().next() {
             return Some(match question {
-                Question::Approval { .. } => WaitReason::Approval,
+                Question::Approval { .. } | Question::SharedUndo { .. } => WaitReason::Approval,
                 Question::Answer { .. } => WaitReason::Answer,
                 Question::UnknownOutcome { .. } | Question::AfterPivot { .. } => WaitReason::UnknownOutcome,
             });

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use holdfast_engine::event::Question;
 use holdfast_types::Payload;
 use holdfast_types::TaskOutcome;
-use holdfast_types::inbox::{Message, Resolution};
+use holdfast_types::inbox::{Decision, Message, Resolution};
 use holdfast_types::plan::Quorum;
 use holdfast_types::task::TaskSpec;
 
@@ -53,6 +54,7 @@ const SCENARIOS: &[Scenario] = &[
         ],
     ),
     ("unsettled undone", trip, &[("charge", EVERY, Fault::Ambiguous)]),
+    ("shared undone", trip, &[("charge", EVERY, Fault::Shared), ("hotel", EVERY, Fault::Permanent)]),
     ("wide", wide, &[("many", 3, Fault::Transient)]),
     ("hedged", crate::hedges::slow, &[("look", 1, Fault::Slow)]),
     ("hedged, all slow", crate::hedges::slow, &[("look", EVERY, Fault::Slow)]),
@@ -72,6 +74,11 @@ fn run_with_person(sim: &mut Sim) -> TaskOutcome {
             return outcome;
         }
         let question = sim.task.summary().questions.first().cloned().expect("it waits for a person");
+        if let Question::SharedUndo { digest, .. } = question.question {
+            let decision = Decision::Approved;
+            sim.send(Message::Approve { call: question.call, digest, decision, edited_args: None });
+            continue;
+        }
         let happened = sim.world.count(&question.call.to_string()) > 0;
         let resolution =
             if happened { Resolution::Happened { result: Payload::null() } } else { Resolution::RunAgain };

@@ -12,6 +12,7 @@ mod people;
 mod plans;
 mod random;
 mod scenarios;
+mod shared;
 mod sim;
 mod unsettled;
 mod waits;

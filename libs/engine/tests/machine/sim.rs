@@ -171,7 +171,13 @@ impl Sim {
             let row = self.keys.get(&change.key)?;
             let own = row.holder == Holder::Call { task: self.task.id(), call: change.call.clone() };
             let open = matches!(row.state, KeyState::Open | KeyState::InDoubt);
-            (matches!(change.op, KeyOp::Claim { .. }) && !(own && open)).then(|| row.clone())
+            let forward = Holder::Call { task: self.task.id(), call: change.call.forward_of() };
+            let refused = match change.op {
+                KeyOp::Claim { .. } => !(own && open),
+                KeyOp::Tombstone => row.answered > 0 && row.holder == forward,
+                _ => false,
+            };
+            refused.then(|| row.clone())
         })
     }
 
@@ -185,12 +191,16 @@ impl Sim {
             KeyOp::Done { result } => KeyState::Done { result: result.clone() },
             KeyOp::FailedFinal { failure } => KeyState::FailedFinal { failure: failure.clone() },
             KeyOp::InDoubt => KeyState::InDoubt,
-            KeyOp::Tombstone => KeyState::Tombstone,
+            KeyOp::Tombstone | KeyOp::TombstoneShared => KeyState::Tombstone,
             KeyOp::Answered { .. } => return,
         };
         let fingerprint = match &change.op {
             KeyOp::Claim { fingerprint } => fingerprint.clone(),
             _ => self.keys.get(&key).map(|row| row.fingerprint.clone()).unwrap_or_default(),
+        };
+        let answered = match &change.op {
+            KeyOp::Done { .. } => u32::from(self.world.is_shared(&change.call)),
+            _ => self.keys.get(&key).map_or(0, |row| row.answered),
         };
         let row = KeyRow {
             key: key.clone(),
@@ -205,7 +215,7 @@ impl Sim {
             since: self.now,
             changed_at: self.now,
             keep_until: None,
-            answered: 0,
+            answered,
         };
         self.keys.insert(key, row);
     }

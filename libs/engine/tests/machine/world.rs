@@ -20,6 +20,8 @@ pub enum Fault {
     Permanent,
     /// The request was bad.
     Semantic,
+    /// Takes effect, and another task is answered from its key.
+    Shared,
     /// At its n-th look for a worker: nobody hosts the tool.
     Absent,
     /// Succeeds, but only after everything else that may happen has happened.
@@ -77,7 +79,7 @@ impl World {
         let fault = self.fault(&name, nth);
         self.late = matches!(fault, Some(Fault::Slow | Fault::SlowTransient));
         let outcome = match fault {
-            None | Some(Fault::Absent | Fault::Slow) => {
+            None | Some(Fault::Absent | Fault::Slow | Fault::Shared) => {
                 self.effect(call, class, key);
                 Ok(Success { result: result_of(call), replayed_downstream: false })
             }
@@ -94,6 +96,10 @@ impl World {
         };
         self.memory.insert((call.clone(), attempt), outcome.clone());
         outcome
+    }
+
+    pub fn is_shared(&self, call: &CallId) -> bool {
+        self.faults.get(&(name_of(call), EVERY)) == Some(&Fault::Shared)
     }
 
     fn fault(&self, name: &str, nth: u32) -> Option<Fault> {

@@ -146,6 +146,7 @@ impl From<KeyOp> for change::Op {
             KeyOp::FailedFinal { failure } => Self::FailedFinal(failure.into()),
             KeyOp::InDoubt => Self::InDoubt(change::InDoubt {}),
             KeyOp::Tombstone => Self::Tombstone(change::Tombstone {}),
+            KeyOp::TombstoneShared => Self::TombstoneShared(change::TombstoneShared {}),
             KeyOp::NextGeneration => Self::NextGeneration(change::NextGeneration {}),
             KeyOp::Answered { blob } => Self::Answered(change::Answered { blob: blob.map(Into::into) }),
         }
@@ -167,6 +168,7 @@ impl TryFrom<change::Op> for KeyOp {
             }
             change::Op::InDoubt(_) => Self::InDoubt,
             change::Op::Tombstone(_) => Self::Tombstone,
+            change::Op::TombstoneShared(_) => Self::TombstoneShared,
             change::Op::NextGeneration(_) => Self::NextGeneration,
             change::Op::Answered(answered) => {
                 Self::Answered { blob: optional::<_, BlobRef>("answered.blob", answered.blob)? }
@@ -270,6 +272,7 @@ pub(crate) mod tests {
             any_failure().prop_map(|failure| KeyOp::FailedFinal { failure }),
             Just(KeyOp::InDoubt),
             Just(KeyOp::Tombstone),
+            Just(KeyOp::TombstoneShared),
             Just(KeyOp::NextGeneration),
             prop::option::of(any_blob()).prop_map(|blob| KeyOp::Answered { blob }),
         ];

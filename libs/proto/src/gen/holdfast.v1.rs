@@ -2667,7 +2667,7 @@ pub struct KeyChange {
     #[prost(string, tag = "3")]
     pub call: ::prost::alloc::string::String,
     /// What happens to it; one is required.
-    #[prost(oneof = "key_change::Op", tags = "4, 5, 6, 7, 8, 9, 10, 11")]
+    #[prost(oneof = "key_change::Op", tags = "4, 5, 6, 7, 8, 9, 10, 11, 12")]
     pub op: ::core::option::Option<key_change::Op>,
 }
 /// Nested message and enum types in `KeyChange`.
@@ -2688,6 +2688,9 @@ pub mod key_change {
     /// The row becomes TOMBSTONE.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Tombstone {}
+    /// The row becomes TOMBSTONE, whoever was answered from it.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct TombstoneShared {}
     /// The generation is raised.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct NextGeneration {}
@@ -2716,7 +2719,8 @@ pub mod key_change {
         /// Nobody knows.
         #[prost(message, tag = "8")]
         InDoubt(InDoubt),
-        /// The undo is about to begin: a late forward call is refused from now on.
+        /// The undo is about to begin: a late forward call is refused from now on. Refuses the append, with the row, where
+        /// other tasks were answered from it.
         #[prost(message, tag = "9")]
         Tombstone(Tombstone),
         /// The undo is done, or a repeat was accepted: the next generation is free.
@@ -2725,6 +2729,9 @@ pub mod key_change {
         /// Another task was answered from this row.
         #[prost(message, tag = "11")]
         Answered(Answered),
+        /// As `tombstone`, although other tasks were answered from the row: a person said so.
+        #[prost(message, tag = "12")]
+        TombstoneShared(TombstoneShared),
     }
 }
 /// What an append leaves in the task's row.

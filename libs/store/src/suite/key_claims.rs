@@ -187,6 +187,25 @@ pub async fn answers_to_other_tasks_are_counted(fixture: &Fixture) {
     assert_eq!(stored(fixture, &key).await.answered, 1);
 }
 
+pub async fn what_others_were_answered_from_is_not_undone_unasked(fixture: &Fixture) {
+    let key = key("relied-on");
+    let (mut first, mut second) = (claimed(fixture, &key).await, driven(fixture).await);
+    change(fixture, &mut first, &key, 1, done("a")).await;
+    change(fixture, &mut second, &key, 1, KeyOp::Answered { blob: None }).await;
+    let row = held(fixture, &first, first.change(&key, 1, KeyOp::Tombstone)).await;
+    assert_eq!((row.holder, row.answered), (first.holder(), 1));
+    assert_eq!(stored(fixture, &key).await.state, KeyState::Done { result: Payload::Json(json!("a")) });
+    // A stranger is neither refused nor heard.
+    change(fixture, &mut second, &key, 1, KeyOp::TombstoneShared).await;
+    assert_eq!(stored(fixture, &key).await.state.name(), "DONE");
+    // A person said so; from then on it is a tombstone like any other.
+    change(fixture, &mut first, &key, 1, KeyOp::TombstoneShared).await;
+    assert_eq!(stored(fixture, &key).await.state, KeyState::Tombstone);
+    change(fixture, &mut first, &key, 1, KeyOp::Tombstone).await;
+    change(fixture, &mut first, &key, 1, KeyOp::NextGeneration).await;
+    assert_eq!(stored(fixture, &key).await.answered, 0);
+}
+
 pub async fn a_stranger_settles_nothing(fixture: &Fixture) {
     let key = key("stranger");
     let (first, mut second) = (claimed(fixture, &key).await, driven(fixture).await);

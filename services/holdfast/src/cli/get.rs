@@ -118,8 +118,8 @@ fn asked(pending: &v1::Pending) -> String {
     let what = match &pending.question {
         Some(Question::Approval(approval)) => {
             format!(
-                "may {} be called? holdfast approve TASK {} --digest {}",
-                approval.tool, pending.call, approval.digest
+                "may {} be called? ({}) holdfast approve TASK {} --digest {}",
+                approval.tool, approval.message, pending.call, approval.digest
             )
         }
         Some(Question::Answer(question)) => {

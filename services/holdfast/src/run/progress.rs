@@ -222,6 +222,11 @@ fn question(question: &Question) -> String {
             format!("a person has to say whether it happened: {}", told(failure))
         }
         Question::Approval { .. } => "waits for an approval".to_owned(),
+        Question::SharedUndo { tasks, .. } => {
+            format!(
+                "{tasks} other task(s) were answered from what it would undo: a person has to say whether it is undone"
+            )
+        }
         Question::Answer { text } => format!("asks: {text}"),
         Question::AfterPivot { failure } => {
             format!("can't be undone any more, and failed: {}", told(failure))

@@ -28,6 +28,8 @@ pub enum Question {
         args: Option<Payload>,
         /// What an approval is bound to.
         digest: String,
+        /// Why it is asked.
+        why: String,
     },
     /// A question of the task.
     Answer {
@@ -62,7 +64,13 @@ pub(super) fn asked(folded: &Folded) -> Vec<Asked> {
         let manifest = tool.as_ref().and_then(|tool| folded.task.manifest(tool));
         let args = call.and_then(|call| call.args.clone()).map(|args| redact::payload(manifest, args));
         let question = match view.question {
-            EngineQuestion::Approval { digest } => Question::Approval { tool, args, digest },
+            EngineQuestion::Approval { digest } => {
+                Question::Approval { tool, args, digest, why: "the call waits for an approval".to_owned() }
+            }
+            EngineQuestion::SharedUndo { tasks, digest } => {
+                let why = format!("{tasks} other task(s) were answered from what it would undo");
+                Question::Approval { tool, args, digest, why }
+            }
             EngineQuestion::Answer { text } => Question::Answer { text },
             EngineQuestion::UnknownOutcome { failure } | EngineQuestion::AfterPivot { failure } => {
                 Question::Outcome {

@@ -33,8 +33,9 @@ impl Driver {
             }
             Refusal::KeyHeld(row) => {
                 let id = self.shared.deps.ids.append();
+                // An undo's intent brings a tombstone too, which a row that others rely on refuses (PROTOCOL 7).
                 let claims_it = |change: &holdfast_types::key::KeyChange| {
-                    change.key == row.key && matches!(change.op, KeyOp::Claim { .. })
+                    change.key == row.key && matches!(change.op, KeyOp::Claim { .. } | KeyOp::Tombstone)
                 };
                 match self.writer.without_claim(id, answer, in_flight, claims_it) {
                     Retracted::Intent(call) => {

@@ -46,11 +46,11 @@ fn counts(steps: StepCounts) -> v1::StepCounts {
 fn pending(asked: Asked) -> v1::Pending {
     let generation = asked.call.generation;
     let question = match asked.question {
-        Question::Approval { tool, args, digest } => Wire::Approval(v1::PendingApproval {
+        Question::Approval { tool, args, digest, why } => Wire::Approval(v1::PendingApproval {
             tool: tool.map(|tool| tool.to_string()).unwrap_or_default(),
             args: args.map(Into::into),
             digest,
-            message: "the call waits for an approval".to_owned(),
+            message: why,
         }),
         Question::Answer { text } => Wire::Answer(v1::PendingQuestion { text, schema_json: String::new() }),
         Question::Outcome { tool, args, key, failure, attempts } => Wire::Outcome(v1::PendingOutcome {

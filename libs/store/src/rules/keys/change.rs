@@ -14,11 +14,12 @@ pub(crate) enum Changed {
     Kept(Option<Evidence>),
     /// The key's new row.
     Put(Box<Entry>),
-    /// A claim met this row.
+    /// A claim met this row, or a tombstone one from which other tasks were answered.
     Refused(Box<KeyRow>),
 }
 
-/// Applies one change in the name of a task's driver. Only a claim can be refused: an outcome that can't move the
+/// Applies one change in the name of a task's driver. Only what an intent brings can be
+/// refused: an outcome that can't move the
 /// row any more must not keep its journal from recording it.
 pub(crate) fn change(
     entry: Option<Entry>,
@@ -47,7 +48,12 @@ pub(crate) fn change(
             settle(entry, &taking, change, KeyState::FailedFinal { failure: failure.clone() }, retention, now)
         }
         KeyOp::InDoubt => settle(entry, &taking, change, KeyState::InDoubt, retention, now),
-        KeyOp::Tombstone => settle(entry, &taking, change, KeyState::Tombstone, retention, now),
+        KeyOp::Tombstone => match entry {
+            // Others rely on it: it is undone only when a person says so (PROTOCOL 7).
+            Some(entry) if is_shared(&entry, by.0, change) => Changed::Refused(Box::new(entry.row)),
+            entry => settle(entry, &taking, change, KeyState::Tombstone, retention, now),
+        },
+        KeyOp::TombstoneShared => settle(entry, &taking, change, KeyState::Tombstone, retention, now),
         KeyOp::NextGeneration => next_generation(entry, &taking, change, retention, now),
         KeyOp::Answered { .. } => answered(entry, by.0, now),
     }
@@ -80,6 +86,10 @@ fn is_own(entry: &Entry, task: TaskId, change: &KeyChange) -> bool {
         && same_operation(call, &change.call)
         && entry.row.generation == change.generation
         && !entry.row.is_free()
+}
+
+fn is_shared(entry: &Entry, task: TaskId, change: &KeyChange) -> bool {
+    entry.row.answered > 0 && entry.row.state != KeyState::Tombstone && is_own(entry, task, change)
 }
 
 fn give_back(entry: Option<Entry>, task: TaskId, change: &KeyChange, now: Timestamp) -> Changed {
