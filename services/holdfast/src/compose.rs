@@ -123,6 +123,7 @@ pub(crate) fn build_orchestrator(
         inbox: store.clone(),
         leases: store.clone(),
         keys: store.clone(),
+        front: holdfast_orchestrator::KeyFront::None,
         blobs: store,
         directory: Arc::new(health.clone()),
         host: hosted.clone(),
