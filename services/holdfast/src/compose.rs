@@ -7,7 +7,7 @@ use holdfast_checkpoint::Checkpoint;
 use holdfast_expr::Evaluator;
 use holdfast_health::Health;
 use holdfast_idempotency::Idempotency;
-use holdfast_orchestrator::{Host, Orchestrator};
+use holdfast_orchestrator::{Host, KeyFront, Orchestrator};
 use holdfast_ports::{Blobs, Checkpoints, Directory, Inbox, Journal, Keys, Leases, Tasks, Tools};
 use holdfast_rpc::client::{self, Channel};
 use holdfast_rpc::clients::RemoteTools;
@@ -133,9 +133,10 @@ pub(crate) fn build_idempotency(keys: Arc<dyn Keys>) -> Idempotency {
     Idempotency::new(holdfast_idempotency::Config::default(), holdfast_idempotency::Deps { keys })
 }
 
-/// What an orchestrator works on: its stores, the workers that it knows of, and those that die with its owner.
+/// What an orchestrator works on: its stores, what stands before their key table, the workers that it knows of, and those that die with its owner.
 pub(crate) struct Surroundings {
     pub(crate) stores: Stores,
+    pub(crate) front: KeyFront,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) host: Arc<dyn Host>,
 }
@@ -147,13 +148,14 @@ pub(crate) fn build_orchestrator(
     around: Surroundings,
     telemetry: &Telemetry,
 ) -> Orchestrator {
-    let Surroundings { stores, directory, host } = around;
+    let Surroundings { stores, front, directory, host } = around;
     let deps = holdfast_orchestrator::Deps {
         journal: stores.journal,
         tasks: stores.tasks,
         inbox: stores.inbox,
         leases: stores.leases,
         keys: stores.keys,
+        front,
         blobs: stores.blobs,
         directory,
         host,

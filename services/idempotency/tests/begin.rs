@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{World, begin, complete, foreign, waiting};
+use common::{World, begin, claimed, complete, foreign, waiting};
 use futures::stream::{FuturesUnordered, StreamExt};
 use holdfast_proto::v1;
 use holdfast_proto::v1::begin_answer::Answer;
@@ -103,14 +103,27 @@ async fn other_arguments_are_a_mismatch() {
 #[tokio::test]
 async fn a_call_goes_on_under_a_higher_epoch_and_not_under_a_lower_one() {
     let world = World::new().await;
-    let task_id = TaskId::new(1, [1; 10]).to_string();
-    let call =
-        v1::Holder { holder: Some(v1::holder::Holder::Call(v1::CallRef { task_id, call: "charge".into() })) };
+    let call = claimed(&world, "shop/charge/ns/1").await;
+    let call = v1::Holder { holder: Some(v1::holder::Holder::Call(call)) };
     let of = |epoch| v1::BeginRequest { epoch, holder: Some(call.clone()), ..begin("shop/charge/ns/1", "") };
-    assert!(matches!(world.begin(of(5)).await, Answer::Acquired(got) if !got.takeover));
-    let Answer::Acquired(taken) = world.begin(of(6)).await else { panic!() };
+    assert!(matches!(world.begin(of(1)).await, Answer::Acquired(got) if !got.takeover));
+    let Answer::Acquired(taken) = world.begin(of(2)).await else { panic!() };
     assert!(taken.takeover);
     assert_eq!(taken.earlier_attempts, 1);
-    let stale = world.client.clone().begin(of(5)).await.unwrap_err();
+    let stale = world.client.clone().begin(of(1)).await.unwrap_err();
     assert_eq!(stale.code(), Code::Aborted);
+}
+
+#[tokio::test]
+async fn a_call_whose_append_has_not_claimed_leaves_nothing_behind() {
+    let world = World::new().await;
+    let task_id = TaskId::new(1, [1; 10]).to_string();
+    let call = v1::holder::Holder::Call(v1::CallRef { task_id, call: "charge".into() });
+    let of = v1::BeginRequest {
+        epoch: 1,
+        holder: Some(v1::Holder { holder: Some(call) }),
+        ..begin("k/t/ns/1", "")
+    };
+    assert!(matches!(world.begin(of).await, Answer::Acquired(_)));
+    world.acquire("k/t/ns/1", "another").await;
 }

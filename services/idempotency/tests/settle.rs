@@ -4,11 +4,10 @@
 
 mod common;
 
-use common::{World, begin, complete, failure, json};
+use common::{World, begin, claimed, complete, failure, json};
 use holdfast_proto::v1;
 use holdfast_proto::v1::begin_answer::Answer;
 use holdfast_proto::v1::complete_response::Recorded;
-use holdfast_types::TaskId;
 use tonic::Code;
 
 const KEY: &str = "shop/charge/ns/1";
@@ -33,7 +32,7 @@ async fn a_result_is_recorded_once_and_a_late_one_is_evidence() {
 #[tokio::test]
 async fn of_a_tasks_call_a_result_is_evidence_only() {
     let world = World::new().await;
-    let call = v1::CallRef { task_id: TaskId::new(1, [1; 10]).to_string(), call: "charge".into() };
+    let call = claimed(&world, KEY).await;
     let holder = v1::Holder { holder: Some(v1::holder::Holder::Call(call.clone())) };
     let request = v1::BeginRequest { epoch: 1, holder: Some(holder), ..begin(KEY, "") };
     let Answer::Acquired(acquired) = world.begin(request).await else { panic!() };

@@ -9,6 +9,8 @@ use holdfast_runtime::{Clock, Entropy, Ids};
 use holdfast_telemetry::{Metrics, TaskTracer};
 use holdfast_types::WorkerId;
 
+use crate::KeyFront;
+
 /// The ports and the process concerns that an orchestrator works with.
 #[derive(Clone)]
 pub struct Deps {
@@ -22,6 +24,8 @@ pub struct Deps {
     pub leases: Arc<dyn Leases>,
     /// The key table.
     pub keys: Arc<dyn Keys>,
+    /// What stands before the key table.
+    pub front: KeyFront,
     /// Large payloads.
     pub blobs: Arc<dyn Blobs>,
     /// The workers that live.

@@ -13,6 +13,7 @@ mod config;
 mod deps;
 mod driver;
 mod error;
+mod front;
 mod grpc;
 mod instance;
 mod lease;
@@ -27,4 +28,5 @@ pub use api::{
 pub use config::Config;
 pub use deps::{Deps, Host, NoHost};
 pub use error::Error;
+pub use front::KeyFront;
 pub use grpc::{Server, Service};

@@ -3,6 +3,7 @@
 use crate::acks::Acks;
 use crate::arguments::Arguments;
 use crate::budgets::Budgets;
+use crate::front::Gate;
 use crate::places::Places;
 use crate::{Config, Deps};
 
@@ -15,4 +16,6 @@ pub(crate) struct Shared {
     pub(crate) budgets: Budgets,
     pub(crate) arguments: Arguments,
     pub(crate) acks: Acks,
+    /// Whether the idempotency service is asked.
+    pub(crate) front: Gate,
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_health::{Health, Registration};
+use holdfast_orchestrator::KeyFront;
 use holdfast_runtime::Shutdown;
 use holdfast_store::{DataFolder, SqliteStore};
 use holdfast_telemetry::Telemetry;
@@ -66,6 +67,7 @@ impl Platform {
         hosted.add(worker.id());
         let around = Surroundings {
             stores: stores.clone(),
+            front: KeyFront::None,
             directory: Arc::new(health.clone()),
             host: hosted.clone(),
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use holdfast_orchestrator::NoHost;
+use holdfast_orchestrator::{KeyFront, NoHost};
 use holdfast_proto::v1::health_service_server::HealthServiceServer;
 use holdfast_rpc::server::Forward;
 use holdfast_rpc::{Server, server};
@@ -21,7 +21,8 @@ pub(crate) async fn run(site: Site) -> Result<()> {
     let stores = joined::stores(join).ok_or_else(|| joined::nowhere("the journal", "--checkpoint"))?;
     let directory = joined::directory(join, site.process.ids.instance())
         .ok_or_else(|| joined::nowhere("the registry of workers", "--health"))?;
-    let around = Surroundings { stores, directory, host: Arc::new(NoHost) };
+    let front = joined::front(join).map_or(KeyFront::None, KeyFront::Service);
+    let around = Surroundings { stores, front, directory, host: Arc::new(NoHost) };
     let config = site.settings.orchestrator.clone();
     let orchestrator = compose::build_orchestrator(&site.process, config, around, &site.telemetry);
     let (listener, bound) = site.bind(site.settings.serve.orchestrator).await?;

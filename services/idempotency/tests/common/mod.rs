@@ -14,8 +14,10 @@ use holdfast_proto::v1::begin_answer::Answer;
 use holdfast_proto::v1::idempotency_service_client::IdempotencyServiceClient;
 use holdfast_rpc::Server;
 use holdfast_rpc::client::Channel;
+use holdfast_store::suite::{Fixture, ManualClock, driven};
 use holdfast_store::{Fsync, SqliteConfig, SqliteStore};
-use holdfast_types::Timestamp;
+use holdfast_types::key::KeyOp;
+use holdfast_types::{Key, Timestamp};
 use tokio::task::JoinHandle;
 
 pub type Client = IdempotencyServiceClient<Channel>;
@@ -79,6 +81,14 @@ impl Replica {
         let channel = Channel::new(&address.to_string(), holdfast_rpc::client::Config::default());
         Self { client: Client::new(channel), service, server }
     }
+/// A task whose call has claimed a key, as an append does.
+pub async fn claimed(world: &World, key: &str) -> v1::CallRef {
+    let fixture = Fixture::new(world.store.clone(), ManualClock::default(), ());
+    let mut driver = driven(&fixture).await;
+    let claim = KeyOp::Claim { fingerprint: "a".repeat(64) };
+    let append = driver.change(&Key::try_new(key).unwrap(), 1, claim);
+    driver.append(&fixture, append).await;
+    v1::CallRef { task_id: driver.task.to_string(), call: "charge".into() }
 }
 
 impl Drop for World {

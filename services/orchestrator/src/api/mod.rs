@@ -19,6 +19,7 @@ use holdfast_runtime::Shutdown;
 use crate::acks::Acks;
 use crate::arguments::Arguments;
 use crate::budgets::Budgets;
+use crate::front::Gate;
 use crate::instance::{Instance, Starts};
 use crate::places::Places;
 use crate::shared::Shared;
@@ -54,6 +55,7 @@ impl Orchestrator {
             budgets: Budgets::default(),
             arguments: Arguments::default(),
             acks: Acks::default(),
+            front: Gate::default(),
         });
         let (instance, starts) = Instance::new(Arc::clone(&shared));
         Self { shared, instance, starts: Arc::new(Mutex::new(Some(starts))) }

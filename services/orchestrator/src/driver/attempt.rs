@@ -181,7 +181,10 @@ impl Driver {
 impl Attempt {
     async fn run(self) -> Done {
         let _reached = self.reached.clone().drop_guard();
-        tokio::time::sleep(self.pause).await;
+        // A sleep of no time lasts to the timer's next millisecond.
+        if !self.pause.is_zero() {
+            tokio::time::sleep(self.pause).await;
+        }
         let end = self.follow().await;
         let (call, attempt) = (self.execute.call, self.execute.attempt);
         let input = match end {

@@ -5,6 +5,7 @@ use holdfast_engine::input::Prepared;
 use holdfast_types::CallId;
 use holdfast_types::inbox::InboxMessage;
 
+use super::front::Begun;
 use super::prepare::Evaluated;
 use crate::places::Place;
 
@@ -21,6 +22,8 @@ pub(super) enum Done {
     Placed(Prepared, Place),
     /// An attempt of a call is over; an answer for the engine.
     Attempt((CallId, u32), Input),
+    /// It is known whether an attempt may be sent.
+    Begun(Begun),
     /// The inbox was read.
     Inbox(holdfast_ports::Result<Vec<InboxMessage>>),
     /// Nothing that the engine needs to know.

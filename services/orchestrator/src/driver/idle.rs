@@ -34,7 +34,7 @@ impl Driver {
         let quiet = self.evaluating == 0 && self.ready.is_empty() && self.reading_inbox == Reading::No;
         let rests = match self.drain {
             Drain::Over => true,
-            Drain::Until(_) => self.running.is_empty() && !pending_attempt,
+            Drain::Until(_) => self.running.is_empty() && self.front.is_quiet() && !pending_attempt,
             Drain::No if self.task.is_finished() => quiet,
             Drain::No => {
                 quiet

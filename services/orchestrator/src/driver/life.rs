@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::evaluate::{Evaluation, Known};
+use super::front::Front;
 use super::reattach::Reattaches;
 use super::snapshot::{self, Read};
 use super::spans::Spans;
@@ -101,6 +102,7 @@ pub(crate) async fn begin(
         work: FuturesUnordered::new(),
         ready: VecDeque::new(),
         running: HashMap::new(),
+        front: Front::default(),
         reattaches: Reattaches::default(),
         evaluating: 0,
         taken: HashSet::new(),

@@ -6,11 +6,13 @@
 //! answers of workers, evaluations and stores are futures that it polls itself.
 
 mod attempt;
+mod begin;
 mod deed;
 mod done;
 mod ended;
 mod evaluate;
 mod fence;
+mod front;
 mod hedge;
 mod idle;
 mod key_wait;
@@ -49,6 +51,7 @@ use deed::{Deed, Timing, timing};
 use done::Done;
 pub(crate) use ended::{Ended, Error};
 use evaluate::{Evaluation, Known};
+use front::Front;
 pub(crate) use life::{Control, Life, all_events, begin, quarantine};
 use reattach::Reattaches;
 use spans::Spans;
@@ -85,6 +88,8 @@ struct Driver {
     ready: VecDeque<Done>,
     /// Attempts under way.
     running: HashMap<(CallId, u32), Running>,
+    /// Whether attempts may be sent, asked beside the appends of their intents.
+    front: Front,
     /// How often they were attached to.
     reattaches: Reattaches,
     /// Evaluations under way: an append waits a moment for them.
@@ -178,6 +183,7 @@ impl Driver {
             let id = self.shared.deps.ids.append();
             let row = self.row(hold);
             self.writer.send(id, row, hold);
+            self.begin_intents();
         }
     }
 
@@ -235,6 +241,10 @@ impl Driver {
                 }
                 self.feed(input, None)
             }
+            Done::Begun(begun) => {
+                self.begun(begun);
+                Ok(())
+            }
             Done::Inbox(messages) => self.inbox_read(messages),
             Done::Nothing => Ok(()),
         }
@@ -253,6 +263,7 @@ impl Driver {
         for emitted in step.events {
             self.observe(&emitted);
             self.note_tools(&emitted.event);
+            self.intend(&emitted.event);
             self.writer.gather(emitted)?;
         }
         for action in step.actions {

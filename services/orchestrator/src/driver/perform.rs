@@ -24,15 +24,23 @@ impl Driver {
             Action::Hedge(hedge) => self.hedge(hedge),
             Action::LastGood(find) => self.last_good(find),
             Action::Output { template } => self.output(template),
-            Action::Execute(execute) | Action::Attach(execute) => self.attempt(execute, place),
+            Action::Execute(execute) => self.send(execute, place),
+            Action::Attach(execute) => self.attempt(execute, place),
             Action::Fence(fence) => {
                 self.work.push(Box::pin(fence::fence(shared, self.payloads.clone(), self.claim, fence)));
             }
             Action::Probe(probe) => {
                 self.work.push(Box::pin(probe::probe(shared, self.payloads.clone(), probe)));
             }
-            Action::WaitKey { call, key } => self.work.push(Box::pin(key_wait::wait(shared, call, key))),
-            Action::Cancel { call, attempt, worker } => self.cancel(call, attempt, worker),
+            Action::WaitKey { call, key } => self.work.push(match self.front.pace(&call) {
+                Some(pace) => Box::pin(key_wait::wait_at_front(shared, self.claim.task, call, key, pace)),
+                None => Box::pin(key_wait::wait(shared, call, key)),
+            }),
+            Action::Cancel { call, attempt, worker } => {
+                if !self.called_off(&call) {
+                    self.cancel(call, attempt, worker);
+                }
+            }
             Action::LetGo { call, attempt, worker } => {
                 let reached = self.reached(&call, attempt);
                 let call = CallRef { task: self.claim.task, call };

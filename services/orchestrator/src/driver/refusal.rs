@@ -40,6 +40,7 @@ impl Driver {
                 match self.writer.without_claim(id, answer, in_flight, claims_it) {
                     Retracted::Intent(call) => {
                         tracing::info!(%task_id, %call, state = row.state.name(), "key is held; not sent");
+                        self.claim_refused(&call);
                         self.task.retract(&call);
                         self.feed(Input::KeyHeld { call, row }, None)?;
                         Ok(None)

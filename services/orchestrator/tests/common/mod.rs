@@ -1,6 +1,7 @@
 //! A platform in one process: SQLite in a folder, a worker whose tools do what a test says, and orchestrators.
 
 pub mod faults;
+pub mod front;
 pub mod tools;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,9 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use holdfast_engine::event::Finished;
 use holdfast_expr::Evaluator;
-use holdfast_orchestrator::{Config, Deps, HistoryQuery, NoHost, Orchestrator, Submission, WatchItem};
+use holdfast_orchestrator::{
+    Config, Deps, HistoryQuery, KeyFront, NoHost, Orchestrator, Submission, WatchItem,
+};
 use holdfast_plan::{Audience, parse};
 use holdfast_ports::{Directory, DirectoryView, Journal, LiveWorker, Result};
 use holdfast_runtime::{Clock, Ids, Shutdown, SystemClock, SystemEntropy};
@@ -182,6 +185,7 @@ impl Platform {
             inbox: Arc::clone(&store) as _,
             leases: Arc::clone(&store) as _,
             keys: Arc::clone(&store) as _,
+            front: KeyFront::None,
             blobs: store,
             directory: Arc::clone(&self.directory) as _,
             host: Arc::new(NoHost),

@@ -127,6 +127,31 @@ impl Callers {
     }
 }
 
+#[test]
+fn what_a_task_s_call_asks_for_is_claimed_by_its_append_alone() {
+    let task = holdfast_types::TaskId::new(1, [1; 10]);
+    let of_call = Begin {
+        key: Key::try_new("k").unwrap(),
+        fingerprint: "f".to_owned(),
+        holder: Holder::Call { task, call: "charge".parse().unwrap() },
+        epoch: 1,
+        lease: LEASE,
+        resolve: Resolve::Report,
+    };
+    let acquired = |token| BeginAnswer::Acquired { token, takeover: false, earlier_attempts: 0 };
+    let now = Timestamp::from_micros(1_000);
+    let verdict = begin(None, &of_call, now);
+    assert_eq!((verdict.answer, verdict.put), (acquired(0), None));
+    // Given back: it remembers its token, which is that of no claim to come.
+    let foreign = Begin { holder: Holder::Foreign("f".to_owned()), epoch: 0, ..of_call.clone() };
+    let taken = begin(None, &foreign, now).put.unwrap();
+    let token = taken.row.token;
+    let free = release(Some(taken), token, now).put.unwrap();
+    let (last, verdict) = (free.row.token, begin(Some(free.clone()), &of_call, now));
+    assert_eq!((verdict.answer, verdict.put), (acquired(last), None));
+    assert!(begin(Some(free), &foreign, now).put.unwrap().row.token > last);
+}
+
 proptest! {
     #[test]
     fn nobody_is_told_to_be_the_first_who_is_not(steps in prop::collection::vec(step(), 1..60)) {

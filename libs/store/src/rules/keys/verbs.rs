@@ -45,6 +45,8 @@ pub(crate) fn begin(entry: Option<Entry>, begin: &Begin, now: Timestamp) -> Verd
         lease_until: lease_of(&begin.holder, begin.lease, now),
     };
     let entry = match entry.map(|entry| entry.seen(now)) {
+        None if is_call(&begin.holder) => return unclaimed(0),
+        Some(entry) if entry.row.is_free() && is_call(&begin.holder) => return unclaimed(entry.row.token),
         None => return acquired(taken(None, &taking, now)),
         Some(entry) if entry.row.is_free() => {
             taking.generation = entry.row.generation;
@@ -77,6 +79,12 @@ pub(crate) fn begin(entry: Option<Entry>, begin: &Begin, now: Timestamp) -> Verd
 fn acquired(entry: Entry) -> Verdict<BeginAnswer> {
     let answer = BeginAnswer::Acquired { token: entry.row.token, takeover: false, earlier_attempts: 0 };
     Verdict::put(answer, entry)
+}
+
+/// Nobody holds the key, and a task's call asks: it is its append that claims. A row that was made here would outlive an
+/// append that is refused or never comes, and nobody could settle it. The token is that of no claim.
+const fn unclaimed(token: u64) -> Verdict<BeginAnswer> {
+    Verdict::keep(BeginAnswer::Acquired { token, takeover: false, earlier_attempts: 0 })
 }
 
 /// The same call of a task: goes on under a higher epoch, is told the same again under the same one.

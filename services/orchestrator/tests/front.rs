@@ -1,0 +1,579 @@
+//! `Begin` beside the append: every row of PROTOCOL 13's table, and a service that is dead, slow, silent or wrong.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, unreachable_pub)]
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::faults::LossyJournal;
+use common::front::{Front, Gated, Say, gone};
+use common::{Platform, Reply, Running, chain, until, within};
+use holdfast_orchestrator::{Config, Deps, KeyFront, Sent};
+use holdfast_ports::{BeginAnswer, Error, Keys};
+use holdfast_types::inbox::Message;
+use holdfast_types::key::{Holder, Key, KeyState};
+use holdfast_types::{Class, Effect, Failure, Payload, Reason, TaskOutcome, Timestamp};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+const KEYED: &str = "
+holdfast: v1
+name: keyed
+steps:
+  - { id: charge, tool: pay, key: order-7, args: {} }
+";
+
+fn order() -> Key {
+    Key::try_new("default/pay/ns/order-7").unwrap()
+}
+
+fn somebody() -> Holder {
+    Holder::Foreign("somebody".to_owned())
+}
+
+fn json_of(value: Value) -> Payload {
+    Payload::Json(value)
+}
+
+fn in_progress() -> Say {
+    Say::Answer(BeginAnswer::InProgress { holder: somebody(), until: None })
+}
+
+/// A platform with an idempotency service that a test scripts, a journal that it holds, and an index that it counts.
+struct World {
+    platform: Platform,
+    front: Arc<Front>,
+    index: Arc<Front>,
+    journal: Arc<Gated>,
+}
+
+impl World {
+    async fn new() -> Self {
+        Self::with(|_, _| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut Front, &mut Gated)) -> Self {
+        let platform = Platform::new().await;
+        let index = Arc::new(Front::over(Arc::new(platform.store.clone())));
+        let mut front = Front::over(Arc::new(platform.store.clone()));
+        let mut journal = Gated::over(Arc::clone(&platform.journal) as _);
+        change(&mut front, &mut journal);
+        Self { platform, front: Arc::new(front), index, journal: Arc::new(journal) }
+    }
+
+    fn deps(&self) -> Deps {
+        Deps {
+            front: KeyFront::Service(Arc::clone(&self.front) as _),
+            keys: Arc::clone(&self.index) as _,
+            journal: Arc::clone(&self.journal) as _,
+            ..self.platform.deps()
+        }
+    }
+
+    async fn start(&self) -> Running {
+        self.platform.start_with(Config::default(), self.deps()).await
+    }
+
+    fn sent(&self) -> Vec<String> {
+        self.platform.worker.deeds()
+    }
+
+    async fn row(&self, key: &Key) -> Option<KeyState> {
+        self.platform.store.get(key).await.unwrap().map(|(row, _)| row.state)
+    }
+}
+
+/// Waits until a counter has come to `count`.
+async fn reaches(counter: &watch::Sender<usize>, count: usize) {
+    within(async { counter.subscribe().wait_for(|now| *now >= count).await.map(|_| ()).unwrap() }).await;
+}
+
+/// Lets everything happen that can: what is sent without waiting for a word arrives in this time.
+async fn a_moment() {
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+#[tokio::test]
+async fn row_1_ok_and_acquired_sends() {
+    let world = World::new().await;
+    let running = world.start().await;
+    let task = running.submit(&chain(3, "pay")).await;
+    assert_eq!(running.end(task).await.outcome, TaskOutcome::Succeeded);
+    assert_eq!(world.sent(), ["s0", "s1", "s2"]);
+    assert_eq!(world.front.count(), 3, "one an attempt");
+    let begin = world.front.begun(1);
+    assert_eq!(begin.holder, Holder::Call { task, call: "s1".parse().unwrap() });
+    assert_eq!((begin.epoch, begin.fingerprint.len()), (1, 64));
+    assert_eq!(begin.key.as_str(), format!("default/pay/{task}/s1"));
+    assert_eq!(world.index.count(), 0, "the claim in the append is all that the index is asked");
+    assert_eq!(world.front.released(), []);
+    assert!(world.front.writes().is_empty() && world.index.writes().is_empty());
+    assert_eq!(running.count(task, "attempt_not_started").await, 0);
+}
+
+#[tokio::test]
+async fn row_2_completed_is_a_replayed_outcome_and_the_index_gets_it_back() {
+    let world = World::new().await;
+    let (result, at) = (json_of(json!("paid")), Timestamp::from_micros(7));
+    world.front.says([Say::Answer(BeginAnswer::Completed { result: result.clone(), at })]);
+    let running = world.start().await;
+    let task = running.submit(KEYED).await;
+    let finished = running.end(task).await;
+    assert_eq!((finished.outcome, finished.report.replays), (TaskOutcome::Succeeded, 1));
+    assert_eq!(finished.output.as_json(), Some(&json!({"charge": "paid"})));
+    assert_eq!(running.count(task, "attempt_not_started").await, 1);
+    assert_eq!(running.count(task, "call_replayed").await, 1);
+    assert_eq!(world.row(&order()).await, Some(KeyState::Done { result }));
+    // From here on the index answers by itself.
+    let next = running.submit(KEYED).await;
+    assert_eq!(running.end(next).await.report.replays, 1);
+    assert_eq!(running.count(next, "attempt_started").await, 0);
+    assert_eq!(world.sent(), Vec::<String>::new(), "nothing was executed");
+}
+
+#[tokio::test]
+async fn row_2_failed_final_is_a_replayed_outcome_and_the_index_gets_it_back() {
+    let world = World::new().await;
+    let failure = Failure::new(Class::Permanent, Effect::NotExecuted, Reason::ToolError, "no such card");
+    world.front.says([Say::Answer(BeginAnswer::FailedFinal { failure: failure.clone() })]);
+    let running = world.start().await;
+    let task = running.submit(KEYED).await;
+    let finished = running.end(task).await;
+    assert_eq!(finished.outcome, TaskOutcome::Failed);
+    assert_eq!(finished.failure.unwrap().message, "no such card");
+    assert_eq!(world.row(&order()).await, Some(KeyState::FailedFinal { failure }));
+    assert_eq!(world.sent(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn row_3_in_progress_of_another_gives_the_claim_back_and_waits() {
+    let world = World::new().await;
+    world.front.says([in_progress()]);
+    world.front.holds_waits.send_replace(true);
+    let running = world.start().await;
+    let task = running.submit(KEYED).await;
+    running.event(task, "attempt_not_started").await;
+    assert_eq!(world.row(&order()).await, None, "another may claim it meanwhile");
+    a_moment().await;
+    assert_eq!((world.front.count(), world.sent().len()), (1, 0));
+    world.front.holds_waits.send_replace(false);
+    assert_eq!(running.end(task).await.outcome, TaskOutcome::Succeeded);
+    assert_eq!(world.sent(), ["charge"]);
+    assert_eq!(world.front.count(), 2, "one an attempt");
+    assert_eq!(running.count(task, "attempt_started").await, 2);
+}
+
+#[tokio::test]
+async fn row_3_what_the_other_has_done_meanwhile_answers() {
+    let world = World::new().await;
+    world.front.says([in_progress()]);
+    world.front.holds_waits.send_replace(true);
+    let running = world.start().await;
+    let task = running.submit(KEYED).await;
+    running.event(task, "attempt_not_started").await;
+    // A foreign caller takes the key and completes it.
+    let fingerprint = world.front.begun(0).fingerprint;
+    let foreign = holdfast_ports::Begin { fingerprint, holder: somebody(), epoch: 0, ..world.front.begun(0) };
+    let answer = world.platform.store.begin(foreign).await.unwrap();
+    let BeginAnswer::Acquired { token, .. } = answer else { panic!("{answer:?}") };
+    let (store, hour) = (&world.platform.store, Duration::from_secs(3_600));
+    store.complete(&order(), token, json_of(json!("theirs")), hour).await.unwrap();
+    world.front.holds_waits.send_replace(false);
+    let finished = running.end(task).await;
+    assert_eq!((finished.outcome, finished.report.replays), (TaskOutcome::Succeeded, 1));
+    assert_eq!(world.sent(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn row_3_doubt_of_another_fails_the_call_at_its_step_s_end() {
+    let world = World::new().await;
+    let since = Timestamp::from_micros(7);
+    let doubt = BeginAnswer::InDoubt { holder: somebody(), since, attempts: 1, token: None };
+    world.front.says(std::iter::repeat_n(Say::Answer(doubt), 50));
+    let running = world.start().await;
+    let plan = "
+holdfast: v1
+name: doubt
+steps:
+  - { id: charge, tool: pay, key: order-7, args: {}, timeout: 400ms }
+";
+    let task = running.submit(plan).await;
+    let finished = running.end(task).await;
+    assert_eq!(finished.outcome, TaskOutcome::Failed);
+    assert_eq!(finished.failure.unwrap().effect, Effect::NotExecuted);
+    assert_eq!(world.row(&order()).await, None);
+    assert_eq!(world.sent(), Vec::<String>::new());
+    assert!((2..6).contains(&world.front.count()), "it asks ever more seldom: {}", world.front.count());
+}
+
+#[tokio::test]
+async fn row_4_a_dead_service_costs_one_question_and_the_index_answers() {
+    let world = World::new().await;
+    world.front.says(std::iter::repeat_n(Say::Fail(gone()), 50));
+    let running = world.start().await;
+    let task = running.submit(&chain(5, "pay")).await;
+    assert_eq!(running.end(task).await.outcome, TaskOutcome::Succeeded);
+    assert_eq!(world.sent().len(), 5);
+    assert_eq!((world.front.count(), world.index.count()), (1, 5));
+    assert_eq!(running.count(task, "attempt_started").await, 5);
+}
+
+#[tokio::test]
+async fn row_4_a_silent_service_costs_one_wait_for_all_calls_of_some_seconds() {
+    let world = World::new().await;
+    world.front.says(std::iter::repeat_n(Say::Silence, 50));
+    let running = world.start().await;
+    let task = running.submit(&chain(5, "pay")).await;
+    assert_eq!(running.end(task).await.outcome, TaskOutcome::Succeeded);
+    assert_eq!(world.sent().len(), 5);
+    assert_eq!((world.front.count(), world.index.count()), (1, 5));
+}
+
+#[tokio::test]
+async fn row_4_without_any_answer_it_is_not_sent_and_the_journal_says_so() {
+    let world = World::new().await;
+    world.front.says(std::iter::repeat_n(Say::Fail(gone()), 50));
+    world.index.holds_begins.send_replace(true);
+    let config = Config { begin_within: Duration::from_millis(200), ..Config::default() };
+    let running = world.platform.start_with(config, world.deps()).await;
+    let task = running.submit(&chain(1, "pay")).await;
+    running.event(task, "attempt_not_started").await;
+    assert_eq!(world.sent(), Vec::<String>::new());
+    world.index.holds_begins.send_replace(false);
+    assert_eq!(running.end(task).await.outcome, TaskOutcome::Succeeded);
+    assert_eq!(world.sent(), ["s0"]);
+}
+
+#[tokio::test]
+async fn row_5_a_refused_claim_releases_what_was_acquired_and_waits_on_the_index() {
+    let world = World::new().await;
+    let running = world.start().await;
+    world.platform.worker.script("pay", [Reply::Hold]);
+    let one = running.submit(KEYED).await;
+    until(async || world.sent().len() == 1).await;
+    // The service has lost everything, and grants the key once more.
+    let acquired = BeginAnswer::Acquired { token: 77, takeover: false, earlier_attempts: 0 };
+    world.front.says([Say::Answer(acquired)]);
+    let two = running.submit(KEYED).await;
+    until(async || world.front.released() == [(order(), 77)]).await;
+    world.platform.worker.let_go("charge", json!("paid"));
+    assert_eq!(running.end(one).await.outcome, TaskOutcome::Succeeded);
+    let finished = running.end(two).await;
+    assert_eq!((finished.outcome, finished.report.replays), (TaskOutcome::Succeeded, 1));
+    assert_eq!(world.sent(), ["charge"]);
+    assert_eq!(running.count(two, "attempt_started").await, 0);
+}
+
+#[tokio::test]
+async fn row_5_what_is_acquired_after_the_refusal_is_released_too() {
+    let world = World::new().await;
+    let running = world.start().await;
+    world.platform.worker.script("pay", [Reply::Hold]);
+    let one = running.submit(KEYED).await;
+    until(async || world.sent().len() == 1).await;
+    let acquired = BeginAnswer::Acquired { token: 77, takeover: false, earlier_attempts: 0 };
+    world.front.says([Say::Answer(acquired)]);
+    world.front.holds_begins.send_replace(true);
+    let two = running.submit(KEYED).await;
+    reaches(&world.journal.written, 2).await;
+    a_moment().await;
+    assert_eq!(world.front.released(), []);
+    world.front.holds_begins.send_replace(false);
+    until(async || world.front.released() == [(order(), 77)]).await;
+    world.platform.worker.let_go("charge", json!("paid"));
+    assert_eq!(running.end(one).await.outcome, TaskOutcome::Succeeded);
+    assert_eq!(running.end(two).await.report.replays, 1);
+    assert_eq!(world.sent(), ["charge"]);
+}
+
+#[tokio::test]
+async fn row_6_a_refused_epoch_changes_nothing_at_the_service() {
+    let world = World::new().await;
+    world.journal.before.send_replace(true);
+    let stale = world.start().await;
+    let task = stale.submit(&chain(2, "pay")).await;
+    reaches(&world.journal.asked, 1).await;
+    // The store believes that everybody is dead; the first instance lives, its append is on its way.
+    world.platform.bury_former_owners().await;
+    let second = World::new_front(&world).await;
+    assert_eq!(second.end(task).await.outcome, TaskOutcome::Succeeded);
+    world.journal.before.send_replace(false);
+    until(async || stale.orchestrator.driving() == 0).await;
+    assert_eq!(world.front.released(), []);
+    assert!(world.front.writes().is_empty());
+    let epochs: Vec<_> = world.platform.worker.ledger().iter().map(|deed| deed.epoch).collect();
+    assert_eq!((world.sent().len(), epochs), (2, vec![2, 2]));
+}
+
+#[tokio::test]
+async fn row_7_an_append_without_an_answer_is_asked_again_and_nothing_is_sent_or_released() {
+    let world = World::new().await;
+    world.journal.after.send_replace(true);
+    let inner = Arc::clone(&world.journal) as _;
+    let lossy = Arc::new(LossyJournal::new(inner));
+    lossy.lose.store(3, std::sync::atomic::Ordering::Release);
+    let deps = Deps { journal: lossy, ..world.deps() };
+    let running = world.platform.start_with(Config::default(), deps).await;
+    let task = running.submit(&chain(1, "pay")).await;
+    reaches(&world.journal.written, 1).await;
+    reaches(&world.front.arrived, 1).await;
+    a_moment().await;
+    assert_eq!((world.sent().len(), world.front.released().len()), (0, 0));
+    world.journal.after.send_replace(false);
+    assert_eq!(running.end(task).await.outcome, TaskOutcome::Succeeded);
+    assert!(*world.journal.asked.borrow() >= 2, "it was asked again");
+    assert_eq!((world.sent().len(), world.front.count()), (1, 1), "one question an attempt");
+    assert_eq!(running.count(task, "attempt_started").await, 1);
+    assert_eq!(world.front.released(), []);
+}
+
+#[tokio::test]
+async fn row_8_a_crash_before_either_answer_leaves_no_claim_behind() {
+    let world = World::new().await;
+    world.journal.before.send_replace(true);
+    let first = world.start().await;
+    let task = first.submit(KEYED).await;
+    reaches(&world.journal.asked, 1).await;
+    reaches(&world.front.arrived, 1).await;
+    a_moment().await;
+    first.crash().await;
+    assert_eq!(world.row(&order()).await, None, "the service has asked the index, and left nothing there");
+    world.journal.before.send_replace(false);
+    world.platform.bury_former_owners().await;
+    let second = world.start().await;
+    assert_eq!(second.end(task).await.outcome, TaskOutcome::Succeeded);
+    assert_eq!(world.sent(), ["charge"]);
+    assert_eq!(world.front.begun(1).epoch, 2);
+}
+
+#[tokio::test]
+async fn row_8_a_crash_after_the_append_and_before_the_word_asks_nobody() {
+    let world = World::new().await;
+    world.front.holds_begins.send_replace(true);
+    let first = world.start().await;
+    let task = first.submit(&chain(1, "pay")).await;
+    first.event(task, "attempt_started").await;
+    first.crash().await;
+    world.front.holds_begins.send_replace(false);
+    world.platform.bury_former_owners().await;
+    let second = world.start().await;
+    assert_eq!(second.end(task).await.outcome, TaskOutcome::Succeeded);
+    assert_eq!(second.count(task, "question_asked").await, 0, "the fence proves that it was never sent");
+    assert_eq!(world.sent(), ["s0"]);
+}
+
+#[tokio::test]
+async fn the_append_and_the_question_are_under_way_at_once() {
+    let world = World::new().await;
+    world.journal.before.send_replace(true);
+    world.front.holds_begins.send_replace(true);
+    let running = world.start().await;
+    let task = running.submit(&chain(1, "pay")).await;
+    // Neither has its answer, and both have left.
+    reaches(&world.journal.asked, 1).await;
+    reaches(&world.front.arrived, 1).await;
+    world.journal.before.send_replace(false);
+    running.event(task, "attempt_started").await;
+    a_moment().await;
+    assert_eq!(world.sent(), Vec::<String>::new(), "the append alone permits nothing");
+    world.front.holds_begins.send_replace(false);
+    assert_eq!(running.end(task).await.outcome, TaskOutcome::Succeeded);
+    assert_eq!(world.sent(), ["s0"]);
+}
+
+/// Lets everything happen that needs no time, until something holds or for a while.
+async fn without_time(holds: impl Fn() -> bool) -> bool {
+    for _ in 0..2_000_000 {
+        if holds() {
+            return true;
+        }
+        tokio::task::yield_now().await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn the_time_to_send_is_the_longer_of_the_two_and_not_their_sum() {
+    let ms = Duration::from_millis;
+    for (append, word) in [(ms(300), ms(200)), (ms(100), ms(300))] {
+        let world = World::with(|front, journal| {
+            front.delay = word;
+            journal.delay = append;
+        })
+        .await;
+        let running = world.start().await;
+        // From here on time moves by hand: a blocked thread keeps the runtime from moving it.
+        let (go, wait) = std::sync::mpsc::sync_channel::<()>(1);
+        let blocked = tokio::task::spawn_blocking(move || wait.recv().is_ok());
+        tokio::time::pause();
+        running.submit(&chain(1, "pay")).await;
+        reaches(&world.journal.asked, 1).await;
+        reaches(&world.front.arrived, 1).await;
+        let began = tokio::time::Instant::now();
+        tokio::time::advance(append.min(word)).await;
+        tokio::time::advance(ms(300) - append.min(word) - ms(1)).await;
+        for _ in 0..10_000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(world.sent(), Vec::<String>::new());
+        // The timer's own grain is a millisecond.
+        tokio::time::advance(ms(2)).await;
+        assert!(without_time(|| !world.sent().is_empty()).await);
+        assert_eq!(began.elapsed(), ms(301), "append {append:?}, word {word:?}");
+        tokio::time::resume();
+        drop(go);
+        assert!(!blocked.await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_word_of_a_generation_that_was_undone_is_checked_at_the_index() {
+    let world = World::new().await;
+    let running = world.start().await;
+    world.platform.worker.script("book", [Reply::Break]);
+    let plan = "
+holdfast: v1
+name: undone
+steps:
+  - { id: charge, tool: pay, key: order-7, args: {}, undo: { tool: undo, args: {} } }
+  - { id: after, tool: book, args: {}, depends_on: [charge] }
+";
+    let task = running.submit(plan).await;
+    assert_eq!(running.end(task).await.outcome, TaskOutcome::Compensated);
+    let asked = world.front.count();
+    let (result, at) = (json_of(json!("undone since")), Timestamp::from_micros(7));
+    world.front.says([Say::Index, Say::Answer(BeginAnswer::Completed { result, at })]);
+    let next = running.submit(KEYED).await;
+    let finished = running.end(next).await;
+    assert_eq!((finished.outcome, finished.report.replays), (TaskOutcome::Succeeded, 0));
+    assert_eq!(world.sent().iter().filter(|call| *call == "charge").count(), 2);
+    assert_eq!((world.front.count() - asked, world.index.count()), (2, 1));
+}
+
+#[tokio::test]
+async fn the_word_alone_permits_nothing() {
+    let world = World::new().await;
+    world.journal.before.send_replace(true);
+    let running = world.start().await;
+    let task = running.submit(&chain(1, "pay")).await;
+    reaches(&world.front.arrived, 1).await;
+    a_moment().await;
+    assert_eq!(world.sent(), Vec::<String>::new());
+    world.journal.before.send_replace(false);
+    assert_eq!(running.end(task).await.outcome, TaskOutcome::Succeeded);
+}
+
+#[tokio::test]
+async fn reads_ask_nothing_and_each_attempt_asks_once() {
+    let world = World::new().await;
+    let running = world.start().await;
+    let task = running.submit(&chain(3, "look")).await;
+    assert_eq!(running.end(task).await.outcome, TaskOutcome::Succeeded);
+    assert_eq!(world.front.count(), 0);
+    let refuse = Reply::Refuse(Class::Transient);
+    world.platform.worker.script("pay", [refuse.clone(), refuse]);
+    let task = running.submit(&chain(2, "pay")).await;
+    assert_eq!(running.end(task).await.outcome, TaskOutcome::Succeeded);
+    assert_eq!(running.count(task, "attempt_started").await, 4);
+    assert_eq!((world.front.count(), world.index.count()), (4, 0));
+}
+
+#[tokio::test]
+async fn without_a_service_nothing_is_asked() {
+    let world = World::new().await;
+    let deps = Deps { front: KeyFront::None, ..world.deps() };
+    let running = world.platform.start_with(Config::default(), deps).await;
+    let task = running.submit(&chain(3, "pay")).await;
+    assert_eq!(running.end(task).await.outcome, TaskOutcome::Succeeded);
+    assert_eq!((world.front.count(), world.index.count()), (0, 0));
+}
+
+#[tokio::test]
+async fn an_answer_that_names_the_call_itself_or_makes_no_sense_is_settled_by_the_index() {
+    let world = World::new().await;
+    let running = world.start().await;
+    let broken = Error::Corrupt { what: "an answer".into(), why: "no word known".into() };
+    world.front.says([Say::Fail(broken)]);
+    let task = running.submit(&chain(1, "pay")).await;
+    assert_eq!(running.end(task).await.outcome, TaskOutcome::Succeeded);
+    assert_eq!((world.front.count(), world.index.count()), (1, 1));
+
+    let world = World::new().await;
+    let running = world.start().await;
+    world.front.holds_begins.send_replace(true);
+    let task = running.submit(KEYED).await;
+    let own = Holder::Call { task, call: "charge".parse().unwrap() };
+    let since = Timestamp::from_micros(7);
+    reaches(&world.front.arrived, 1).await;
+    // What it says was fixed when it was asked: so the next attempt hears it.
+    world.platform.worker.script("pay", [Reply::Refuse(Class::Transient)]);
+    world.front.says([Say::Answer(BeginAnswer::InDoubt { holder: own, since, attempts: 1, token: None })]);
+    world.front.holds_begins.send_replace(false);
+    assert_eq!(running.end(task).await.outcome, TaskOutcome::Succeeded);
+    assert_eq!((world.front.count(), world.index.count()), (2, 1));
+    assert_eq!(running.count(task, "attempt_not_started").await, 0);
+    assert_eq!(world.sent(), ["charge"]);
+}
+
+#[tokio::test]
+async fn a_takeover_asks_under_its_own_epoch_and_an_adopted_call_is_not_asked_for() {
+    let world = World::new().await;
+    let first = world.start().await;
+    world.platform.worker.script("pay", [Reply::Hold]);
+    let task = first.submit(&chain(2, "pay")).await;
+    until(async || world.sent().len() == 1).await;
+    first.crash().await;
+    world.platform.bury_former_owners().await;
+    let second = world.start().await;
+    second.event(task, "attempt_adopted").await;
+    assert_eq!(world.front.count(), 1);
+    world.platform.worker.let_go("s0", json!({"of": {"n": 0}}));
+    assert_eq!(second.end(task).await.outcome, TaskOutcome::Succeeded);
+    assert_eq!(world.front.count(), 2);
+    assert_eq!((world.front.begun(0).epoch, world.front.begun(1).epoch), (1, 2));
+    assert_eq!(world.sent(), ["s0", "s1"]);
+}
+
+#[tokio::test]
+async fn a_cancel_before_the_word_keeps_the_call_from_being_sent() {
+    let world = World::new().await;
+    world.front.says([Say::Silence]);
+    world.index.holds_begins.send_replace(true);
+    let running = world.start().await;
+    let task = running.submit(KEYED).await;
+    running.event(task, "attempt_started").await;
+    let cancel = Message::Cancel { on_cancel: None, reason: "changed my mind".into() };
+    running.orchestrator.send(task, Sent { id: None, from: None, message: cancel }).await.unwrap();
+    assert_eq!(running.end(task).await.outcome, TaskOutcome::Cancelled);
+    assert_eq!(running.count(task, "attempt_not_started").await, 1);
+    assert_eq!(world.row(&order()).await, None);
+    assert_eq!((world.sent().len(), world.platform.worker.cancels().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_the_word_and_leaves_no_doubt() {
+    let world = World::new().await;
+    world.front.holds_begins.send_replace(true);
+    let first = world.start().await;
+    let task = first.submit(&chain(2, "pay")).await;
+    first.event(task, "attempt_started").await;
+    first.shutdown.drain();
+    a_moment().await;
+    assert_eq!(first.orchestrator.driving(), 1);
+    world.front.holds_begins.send_replace(false);
+    first.stop().await;
+    assert_eq!(world.sent(), ["s0"]);
+    let second = world.start().await;
+    let finished = second.end(task).await;
+    assert_eq!((finished.outcome, finished.report.lives), (TaskOutcome::Succeeded, 2));
+    assert_eq!(world.sent(), ["s0", "s1"]);
+}
+
+impl World {
+    /// Another instance whose journal nobody holds.
+    async fn new_front(world: &Self) -> Running {
+        let journal = Arc::clone(&world.platform.journal) as _;
+        world.platform.start_with(Config::default(), Deps { journal, ..world.deps() }).await
+    }
+}
