@@ -6,6 +6,7 @@ mod config;
 mod connections;
 mod deadline;
 mod dispatch;
+mod ending;
 mod error;
 mod gate;
 mod route;
@@ -13,6 +14,7 @@ mod standard;
 
 pub use builder::{Server, bind};
 pub use config::Config;
+pub use ending::{ConnectionEnd, Ender};
 pub use error::Error;
 pub use gate::Gate;
 pub use route::GrpcService;
