@@ -57,6 +57,17 @@ pub trait Leases: Send + Sync {
     /// keeper of an embedded store for former owners that its lock proves dead.
     async fn close(&self, instance: InstanceId) -> Result<()>;
 
+    /// Ends a session early whose stream has ended: as [`close`](Self::close), but only where its last sign of life,
+    /// its opening or a renewal through any replica, was at `since` or earlier by the store's clock. `since` is the
+    /// `store_time` of the last [`Session`] that was answered on that stream. Returns whether it has ended one; its
+    /// tasks are then told by the inboxes' wake-ups.
+    ///
+    /// An optimisation (PROTOCOL 18): whoever is wrong about an end costs a takeover, never a second effect. A store
+    /// that can't tell, and every remote client, leaves the session to its lease.
+    async fn end_if_silent_since(&self, _instance: InstanceId, _since: Timestamp) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Claims up to `limit` tasks that want to be driven and that nobody holds: queued, woken, or of a session
     /// that has ended. Raises each task's epoch in the same transaction.
     async fn claim(&self, instance: InstanceId, owners: Vec<OwnerId>, limit: u32) -> Result<Vec<Claimed>>;

@@ -22,7 +22,7 @@ pub mod sessions;
 pub mod snapshots;
 pub mod tasks;
 
-pub use driver::{Driver, driven, event, ids, key, row, spec};
+pub use driver::{Driver, driven, event, fingerprint, ids, key, row, spec};
 pub use fixture::{Fixture, ManualClock};
 
 /// Makes each case of the suite a `#[tokio::test]`, on a fresh fixture. The path must be absolute
@@ -196,6 +196,19 @@ macro_rules! key_table_suite {
                 tokens_grow_though_the_clock_steps_back,
                 keys_are_listed_by_prefix,
                 an_unknown_key_has_no_token,
+            }
+        }
+    };
+}
+
+/// Makes the cases of what a store itself does and no remote client: beside [`suite!`], in a module of its own.
+#[macro_export]
+macro_rules! local_suite {
+    ($fixture:path) => {
+        $crate::suite_cases! { $fixture;
+            sessions {
+                a_session_that_fell_silent_is_ended_early,
+                a_session_that_was_heard_of_since_goes_on,
             }
         }
     };

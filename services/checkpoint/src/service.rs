@@ -3,10 +3,11 @@
 use futures::stream::BoxStream;
 use holdfast_proto::v1;
 use holdfast_proto::v1::checkpoint_service_server::CheckpointService;
+use holdfast_rpc::server::ConnectionEnd;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::Checkpoint;
-use crate::verbs::{blobs, checkpoints, claims, follow, inbox, journal, keys, load, session, tasks};
+use crate::verbs::{blobs, checkpoints, claims, follow, inbox, journal, keys, load, prune, session, tasks};
 
 type Answer<T> = Result<Response<T>, Status>;
 type Stream<T> = BoxStream<'static, Result<T, Status>>;
@@ -64,7 +65,9 @@ impl CheckpointService for Checkpoint {
         &self,
         request: Request<Streaming<v1::InstanceSessionRequest>>,
     ) -> Answer<Self::InstanceSessionStream> {
-        Ok(Response::new(session::run(self, request.into_inner())))
+        // A server that does not say how connections end leaves sessions to their leases.
+        let end = request.extensions().get::<ConnectionEnd>().cloned();
+        Ok(Response::new(session::run(self, end, request.into_inner())))
     }
 
     async fn claim(&self, request: Request<v1::ClaimRequest>) -> Answer<v1::ClaimResponse> {
@@ -124,6 +127,10 @@ impl CheckpointService for Checkpoint {
     async fn forget_key(&self, request: Request<v1::ForgetKeyRequest>) -> Answer<v1::ForgetKeyResponse> {
         let answer = keys::answered(&keys::forget(self, request.into_inner()).await?);
         Ok(Response::new(v1::ForgetKeyResponse { answer }))
+    }
+
+    async fn prune(&self, request: Request<v1::PruneRequest>) -> Answer<v1::PruneResponse> {
+        Ok(Response::new(prune::prune(self, request.into_inner()).await?))
     }
 
     async fn put_blob(&self, request: Request<Streaming<v1::PutBlobRequest>>) -> Answer<v1::PutBlobResponse> {

@@ -33,7 +33,7 @@ impl Session {
 
     async fn open(world: &World, instance: InstanceId) -> Self {
         let mut session = Self::begin(world).await;
-        session.ask(Ask::Open(Open { instance_id: instance.to_string() })).await;
+        session.ask(Ask::Open(Open { instance_id: instance.to_string(), ..Open::default() })).await;
         let Some(Ok(Tell::Opened(opened))) = session.tell().await else { panic!("not opened") };
         assert_eq!(opened.lease.unwrap().seconds, 10);
         session
@@ -119,7 +119,7 @@ async fn a_stream_that_ends_without_goodbye_leaves_the_lease_and_may_be_taken_up
     assert!(claim(&world, other, &[ids::owner()]).await.unwrap().tasks.is_empty());
     world.clock.advance(Duration::from_secs(2));
     let mut late = Session::begin(&world).await;
-    late.ask(Ask::Open(Open { instance_id: other.to_string() })).await;
+    late.ask(Ask::Open(Open { instance_id: other.to_string(), ..Open::default() })).await;
     late.tell().await.unwrap().unwrap();
     let claimed = claim(&world, other, &[ids::owner()]).await.unwrap();
     assert_eq!(claimed.tasks[0].previous(), v1::claimed_task::PreviousLife::Lost);
@@ -140,7 +140,7 @@ async fn a_renewal_needs_an_open_session() {
     session.ask(Ask::Renew(Renew::default())).await;
     assert_eq!(session.tell().await.unwrap().unwrap_err().code(), Code::FailedPrecondition);
     let mut session = Session::begin(&world).await;
-    session.ask(Ask::Open(Open { instance_id: "me".into() })).await;
+    session.ask(Ask::Open(Open { instance_id: "me".into(), ..Open::default() })).await;
     assert_eq!(field(&session.tell().await.unwrap().unwrap_err()), "open.instance_id");
     let refused = claim(&world, ids::instance(), &[ids::owner()]).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);

@@ -1,5 +1,6 @@
 //! `List`: keys by prefix, a page at a time.
 
+use holdfast_proto::convert::read_key;
 use holdfast_proto::v1::KeyState as Wire;
 use holdfast_proto::{Invalid, v1};
 use holdfast_types::key::{Key, KeyRow, KeyState};
@@ -58,7 +59,11 @@ impl Question {
         };
         let mut question =
             Self { prefix, states, size: usize::try_from(size).unwrap_or(usize::MAX), after: None };
-        question.after = question.place(wire.page_token)?;
+        question.after = match (wire.page_token.is_empty(), wire.after.is_empty()) {
+            (true, false) => Some(read_key("after", wire.after)?),
+            (_, true) => question.place(wire.page_token)?,
+            (false, false) => return Err(Invalid::hidden("after", "nothing beside a page_token")),
+        };
         Ok(question)
     }
 

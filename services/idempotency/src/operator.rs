@@ -2,6 +2,7 @@
 
 use holdfast_ports::KeyAnswer;
 use holdfast_proto::convert::read_key;
+use holdfast_proto::convert::time::optional_duration;
 use holdfast_proto::v1;
 
 use crate::{Error, Idempotency, bounds};
@@ -11,6 +12,13 @@ pub(crate) async fn get(
     wire: v1::IdempotencyServiceGetRequest,
 ) -> Result<v1::IdempotencyServiceGetResponse, Error> {
     let key = read_key("key", wire.key)?;
+    let wait = service.config.wait(optional_duration("wait", wire.wait)?)?;
+    if !wait.is_zero() {
+        tokio::select! {
+            settled = service.keys.wait(&key, wait) => { settled?; }
+            () = service.ended.cancelled() => {}
+        }
+    }
     let (row, evidence) = service.keys.get(&key).await?.ok_or(Error::UnknownKey)?;
     Ok(v1::IdempotencyServiceGetResponse {
         durability: service.durability().into(),

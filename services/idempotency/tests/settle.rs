@@ -23,7 +23,11 @@ async fn a_result_is_recorded_once_and_a_late_one_is_evidence() {
     assert_eq!(again.recorded(), Recorded::Result);
     let late = client.complete(complete(KEY, token - 1, "2")).await.unwrap().into_inner();
     assert_eq!(late.recorded(), Recorded::Evidence);
-    let got = client.get(v1::IdempotencyServiceGetRequest { key: KEY.into() }).await.unwrap().into_inner();
+    let got = client
+        .get(v1::IdempotencyServiceGetRequest { key: KEY.into(), wait: None })
+        .await
+        .unwrap()
+        .into_inner();
     let row = got.row.unwrap();
     assert_eq!((row.state(), row.result), (v1::KeyState::Done, json("1")));
     assert_eq!((got.evidence.len(), got.evidence[0].result.clone()), (1, json("2")));
@@ -43,7 +47,7 @@ async fn of_a_tasks_call_a_result_is_evidence_only() {
         let answer = world.client.clone().complete(request).await.unwrap().into_inner();
         assert_eq!(answer.recorded(), Recorded::Evidence);
     }
-    let get = v1::IdempotencyServiceGetRequest { key: KEY.into() };
+    let get = v1::IdempotencyServiceGetRequest { key: KEY.into(), wait: None };
     let row = world.client.clone().get(get).await.unwrap().into_inner().row.unwrap();
     assert_eq!(row.state(), v1::KeyState::Open);
     let forget = v1::ForgetRequest { key: KEY.into(), reason: "a test".into() };

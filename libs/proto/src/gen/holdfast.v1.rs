@@ -1335,6 +1335,9 @@ pub struct IdempotencyServiceGetRequest {
     /// The key. Required.
     #[prost(string, tag = "1")]
     pub key: ::prost::alloc::string::String,
+    /// Wait so long for the key to be settled or gone; absent: answer at once. At most 60 s.
+    #[prost(message, optional, tag = "2")]
+    pub wait: ::core::option::Option<::prost_types::Duration>,
 }
 /// One key.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1364,6 +1367,9 @@ pub struct ListRequest {
     /// `next_page_token` of the page before; empty: the first page.
     #[prost(string, tag = "4")]
     pub page_token: ::prost::alloc::string::String,
+    /// Only keys after this one; empty: from the first. Not together with `page_token`.
+    #[prost(string, tag = "5")]
+    pub after: ::prost::alloc::string::String,
 }
 /// A page of keys, in the order of key and generation.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2996,6 +3002,55 @@ pub mod instance_session_request {
         /// The instance: new at every start of the process. Required.
         #[prost(string, tag = "1")]
         pub instance_id: ::prost::alloc::string::String,
+        /// What becomes of a session that it has already.
+        #[prost(enumeration = "open::Earlier", tag = "2")]
+        pub earlier: i32,
+    }
+    /// Nested message and enum types in `Open`.
+    pub mod open {
+        /// What becomes of a session that the instance has already.
+        #[derive(
+            Clone,
+            Copy,
+            Debug,
+            PartialEq,
+            Eq,
+            Hash,
+            PartialOrd,
+            Ord,
+            ::prost::Enumeration
+        )]
+        #[repr(i32)]
+        pub enum Earlier {
+            /// Not stated: it is taken up if it lives, else a new one is opened.
+            Unspecified = 0,
+            /// It is over, and what it holds is free at once: the instance has stopped those tasks, and begins anew.
+            Over = 1,
+            /// It is taken up with all that it holds, on a new stream; where it has ended the answer is `ended`.
+            TakenUp = 2,
+        }
+        impl Earlier {
+            /// String value of the enum field names used in the ProtoBuf definition.
+            ///
+            /// The values are not transformed in any way and thus are considered stable
+            /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+            pub fn as_str_name(&self) -> &'static str {
+                match self {
+                    Self::Unspecified => "EARLIER_UNSPECIFIED",
+                    Self::Over => "EARLIER_OVER",
+                    Self::TakenUp => "EARLIER_TAKEN_UP",
+                }
+            }
+            /// Creates an enum from field names used in the ProtoBuf definition.
+            pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+                match value {
+                    "EARLIER_UNSPECIFIED" => Some(Self::Unspecified),
+                    "EARLIER_OVER" => Some(Self::Over),
+                    "EARLIER_TAKEN_UP" => Some(Self::TakenUp),
+                    _ => None,
+                }
+            }
+        }
     }
     /// Renews the lease.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3445,6 +3500,35 @@ pub struct ForgetKeyResponse {
     /// The answer.
     #[prost(message, optional, tag = "1")]
     pub answer: ::core::option::Option<KeyAnswer>,
+}
+/// Says what may go. What has no number is left alone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PruneRequest {
+    /// Tasks that ended before this, by the store's clock. Required with `tasks`.
+    #[prost(message, optional, tag = "1")]
+    pub finished_before: ::core::option::Option<::prost_types::Timestamp>,
+    /// Most tasks that are removed, with all that only they refer to; at most 1,000.
+    #[prost(uint32, tag = "2")]
+    pub tasks: u32,
+    /// Most keys that are removed; at most 1,000.
+    #[prost(uint32, tag = "3")]
+    pub keys: u32,
+    /// Most blobs that are removed; at most 1,000.
+    #[prost(uint32, tag = "4")]
+    pub blobs: u32,
+}
+/// What has gone; a number as large as that of the request says that there may be more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PruneResponse {
+    /// How many tasks.
+    #[prost(uint32, tag = "1")]
+    pub tasks: u32,
+    /// How many keys.
+    #[prost(uint32, tag = "2")]
+    pub keys: u32,
+    /// How many blobs.
+    #[prost(uint32, tag = "3")]
+    pub blobs: u32,
 }
 /// A part of a blob on its way into the store.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4306,6 +4390,30 @@ pub mod checkpoint_service_client {
                 .insert(GrpcMethod::new("holdfast.v1.CheckpointService", "ForgetKey"));
             self.inner.unary(req, path, codec).await
         }
+        /// Removes what nothing needs any more: finished tasks, keys whose retention has passed, and blobs that nothing refers
+        /// to and nobody touched for 24 hours. Retention is a row of such requests, small ones, so that nobody waits long behind
+        /// one. Errors: INVALID_ARGUMENT (tasks are to be removed, and `finished_before` is absent).
+        pub async fn prune(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PruneRequest>,
+        ) -> std::result::Result<tonic::Response<super::PruneResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/holdfast.v1.CheckpointService/Prune",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("holdfast.v1.CheckpointService", "Prune"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Stores a blob, sent in chunks. Where the content is there already the answer comes after the first chunk, and the
         /// blob counts as touched. Errors: INVALID_ARGUMENT (the content has another length or hash than the first chunk says),
         /// RESOURCE_EXHAUSTED (`TOO_LARGE`: more than 64 MiB).
@@ -4726,6 +4834,13 @@ pub mod checkpoint_service_server {
             tonic::Response<super::ForgetKeyResponse>,
             tonic::Status,
         >;
+        /// Removes what nothing needs any more: finished tasks, keys whose retention has passed, and blobs that nothing refers
+        /// to and nobody touched for 24 hours. Retention is a row of such requests, small ones, so that nobody waits long behind
+        /// one. Errors: INVALID_ARGUMENT (tasks are to be removed, and `finished_before` is absent).
+        async fn prune(
+            &self,
+            request: tonic::Request<super::PruneRequest>,
+        ) -> std::result::Result<tonic::Response<super::PruneResponse>, tonic::Status>;
         /// Stores a blob, sent in chunks. Where the content is there already the answer comes after the first chunk, and the
         /// blob counts as touched. Errors: INVALID_ARGUMENT (the content has another length or hash than the first chunk says),
         /// RESOURCE_EXHAUSTED (`TOO_LARGE`: more than 64 MiB).
@@ -5815,6 +5930,50 @@ pub mod checkpoint_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ForgetKeySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/holdfast.v1.CheckpointService/Prune" => {
+                    #[allow(non_camel_case_types)]
+                    struct PruneSvc<T: CheckpointService>(pub Arc<T>);
+                    impl<
+                        T: CheckpointService,
+                    > tonic::server::UnaryService<super::PruneRequest> for PruneSvc<T> {
+                        type Response = super::PruneResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PruneRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CheckpointService>::prune(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PruneSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

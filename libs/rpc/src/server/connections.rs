@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::config::Config;
 use super::dispatch::{Calls, Dispatch};
+use super::ending::Teller;
 
 /// How long to wait after the process has run out of file handles: a connection may end meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -64,16 +65,20 @@ async fn connection(stream: TcpStream, dispatch: Arc<Dispatch>, mut ending: watc
         tracing::debug!(%error, "connection ended before it began");
         return;
     }
-    let mut connection =
-        pin!(builder(&dispatch.config).serve_connection(TokioIo::new(stream), Calls(dispatch)));
+    let builder = builder(&dispatch.config);
+    let teller = Teller::new();
+    let calls = Calls { dispatch, end: teller.end() };
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), calls));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         // An error means that the server is gone altogether, which ends the connection too.
         _ = ending.changed() => {
+            teller.ours();
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
+    teller.ended(&ended);
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
     }

@@ -14,6 +14,7 @@ use tracing::Instrument;
 use super::body::Bounded;
 use super::config::Config;
 use super::deadline;
+use super::ending::ConnectionEnd;
 use super::gate::Gate;
 use super::route::Routes;
 use crate::status::Problem;
@@ -28,16 +29,20 @@ pub(super) struct Dispatch {
 
 /// The service that one connection runs.
 #[derive(Clone)]
-pub(super) struct Calls(pub(super) Arc<Dispatch>);
+pub(super) struct Calls {
+    pub(super) dispatch: Arc<Dispatch>,
+    pub(super) end: ConnectionEnd,
+}
 
 impl hyper::service::Service<Request<Incoming>> for Calls {
     type Response = Response<Bounded>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response<Bounded>, Infallible>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let span = trace::span(request.uri().path(), request.headers());
-        let call = self.0.clone().answer(request);
+        request.extensions_mut().insert(self.end.clone());
+        let call = self.dispatch.clone().answer(request);
         // Entering a span costs on every poll; without a subscriber there is none.
         if span.is_disabled() { Box::pin(call) } else { Box::pin(call.instrument(span)) }
     }

@@ -6,6 +6,7 @@ mod config;
 mod connections;
 mod deadline;
 mod dispatch;
+mod ending;
 mod error;
 mod forward;
 mod gate;
@@ -14,6 +15,7 @@ mod standard;
 
 pub use builder::{Server, bind};
 pub use config::Config;
+pub use ending::{ConnectionEnd, Ender};
 pub use error::Error;
 pub use forward::Forward;
 pub use gate::Gate;

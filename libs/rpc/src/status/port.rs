@@ -13,6 +13,8 @@ const SIZE: &str = "size";
 const LIMIT: &str = "limit";
 const CORRUPT: &str = "CORRUPT";
 const STALE: &str = "STALE";
+const STALE_TOKEN: &str = "STALE_TOKEN";
+const CURRENT: &str = "current";
 
 /// Makes the status of a port's error. Why a store is not available or not readable goes to the log.
 #[must_use]
@@ -55,6 +57,19 @@ pub fn to_port(status: &Status, what: &'static str) -> Error {
     own(status, &details).unwrap_or_else(|| by_code(status, &details, what))
 }
 
+/// The current token, where a status says that another one is not it.
+pub(crate) fn current_token(status: &Status) -> Option<u64> {
+    let details = status.get_error_details();
+    let info = details.error_info().filter(|info| info.domain == DOMAIN && info.reason == STALE_TOKEN)?;
+    info.metadata.get(CURRENT)?.parse().ok()
+}
+
+/// Says whether a status of Holdfast's has a reason.
+pub(crate) fn has_reason(status: &Status, reason: Reason) -> bool {
+    let details = status.get_error_details();
+    details.error_info().is_some_and(|info| info.domain == DOMAIN && info.reason == reason.as_str())
+}
+
 fn own(status: &Status, details: &ErrorDetails) -> Option<Error> {
     let info = details.error_info().filter(|info| info.domain == DOMAIN)?;
     let text = |name: &str| info.metadata.get(name).cloned();
@@ -64,7 +79,7 @@ fn own(status: &Status, details: &ErrorDetails) -> Option<Error> {
         (Code::ResourceExhausted, "TOO_LARGE") => {
             Some(Error::TooLarge { what: text(WHAT)?, size: number(SIZE)?, limit: number(LIMIT)? })
         }
-        (Code::Internal, CORRUPT) => {
+        (Code::Internal | Code::DataLoss, CORRUPT) => {
             Some(Error::Corrupt { what: text(WHAT)?, why: "see the store's log".into() })
         }
         _ => None,

@@ -8,7 +8,7 @@ use sqlx::AssertSqlSafe;
 
 use super::claims::{self, ClaimMany, ClaimOne, Release, WANTS};
 use super::failed::Context;
-use super::sessions::{Close, Open, Renew};
+use super::sessions::{Close, EndSilent, Open, Renew};
 use super::{SqliteStore, rows};
 use crate::plain::first_half;
 
@@ -43,6 +43,10 @@ impl Leases for SqliteStore {
 
     async fn close(&self, instance: InstanceId) -> Result<()> {
         self.write(Close::One(instance)).await.map(drop)
+    }
+
+    async fn end_if_silent_since(&self, instance: InstanceId, since: Timestamp) -> Result<bool> {
+        self.write(EndSilent { instance, since }).await
     }
 
     async fn claim(

@@ -6,6 +6,7 @@ use holdfast_types::{InstanceId, Timestamp};
 use sqlx::SqliteConnection;
 
 use super::failed::Failed;
+use super::rows;
 use super::writer::{Tx, Write};
 
 /// Refuses an instance that has no living session.
@@ -128,6 +129,45 @@ impl Write for Close {
             Self::All => sqlx::query("UPDATE sessions SET until = min(until, ?)").bind(now),
         };
         Ok(query.execute(connection).await?.rows_affected())
+    }
+}
+
+/// Ends a session that nobody has heard of since a moment. Its last sign of life was a lease before its end.
+pub(super) struct EndSilent {
+    pub(super) instance: InstanceId,
+    pub(super) since: Timestamp,
+}
+
+/// So many tasks of an ended session are told; the others are found by polling.
+const TOLD: u32 = 1_000;
+
+#[async_trait]
+impl Write for EndSilent {
+    type Answer = bool;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, Failed> {
+        let (now, lease) = (tx.now.micros(), tx.config.lease);
+        let instance = self.instance.bytes().as_slice();
+        let connection = tx.open().await?;
+        let ended =
+            sqlx::query("UPDATE sessions SET until = ?1 WHERE instance = ?2 AND until > ?1 AND until <= ?3")
+                .bind(now)
+                .bind(instance)
+                .bind(self.since.after(lease).micros())
+                .execute(&mut *connection)
+                .await?;
+        if ended.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let freed = sqlx::query("SELECT id FROM tasks WHERE instance = ? AND owner IS NOT NULL LIMIT ?")
+            .bind(instance)
+            .bind(TOLD)
+            .fetch_all(connection)
+            .await?;
+        for row in &freed {
+            tx.news.woken.push(rows::task_id(row, 0)?);
+        }
+        Ok(true)
     }
 }
 

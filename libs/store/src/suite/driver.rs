@@ -74,6 +74,12 @@ pub fn row(status: TaskStatus, wake_at: Option<Timestamp>) -> RowUpdate {
     RowUpdate { status, outcome: None, waits_for: None, wake_at }
 }
 
+/// A digest of arguments, as the wire takes it.
+#[must_use]
+pub fn fingerprint(number: u32) -> String {
+    format!("{number:064x}")
+}
+
 /// A key that no other test has.
 #[must_use]
 pub fn key(name: &str) -> Key {
@@ -176,7 +182,7 @@ impl Driver {
     /// An append that claims a key in its first generation.
     #[must_use]
     pub fn claim(&self, key: &Key) -> Append {
-        self.change(key, 1, KeyOp::Claim { fingerprint: "f1".to_owned() })
+        self.change(key, 1, KeyOp::Claim { fingerprint: fingerprint(1) })
     }
 
     /// This driver's call, as the holder of a key.

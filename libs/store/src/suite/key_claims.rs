@@ -6,7 +6,7 @@ use holdfast_types::key::{Key, KeyOp, KeyRow, KeyState};
 use holdfast_types::{BlobRef, Class, Effect, Failure, Payload, Reason};
 use serde_json::json;
 
-use super::{Driver, Fixture, driven, ids, key};
+use super::{Driver, Fixture, driven, fingerprint, ids, key};
 
 fn done(text: &str) -> KeyOp {
     KeyOp::Done { result: Payload::Json(json!(text)) }
@@ -84,8 +84,8 @@ pub async fn a_takeover_goes_on_with_its_own_claim(fixture: &Fixture) {
 pub async fn a_claim_with_other_arguments_is_refused(fixture: &Fixture) {
     let key = key("args");
     let driver = claimed(fixture, &key).await;
-    let other = driver.change(&key, 1, KeyOp::Claim { fingerprint: "f2".to_owned() });
-    assert_eq!(held(fixture, &driver, other).await.fingerprint, "f1");
+    let other = driver.change(&key, 1, KeyOp::Claim { fingerprint: fingerprint(2) });
+    assert_eq!(held(fixture, &driver, other).await.fingerprint, fingerprint(1));
 }
 
 pub async fn a_settled_key_answers_later_claims(fixture: &Fixture) {

@@ -8,7 +8,7 @@ use holdfast_types::key::{Holder, Key, KeyOp, KeyState};
 use holdfast_types::{Class, Effect, Failure, Payload, Reason, TaskStatus};
 use serde_json::json;
 
-use super::{Driver, Fixture, driven, key, row};
+use super::{Driver, Fixture, driven, fingerprint, key, row};
 
 const LEASE: Duration = Duration::from_secs(30);
 const RETENTION: Duration = Duration::from_secs(3600);
@@ -20,7 +20,7 @@ fn foreign(name: &str) -> Holder {
 fn request(key: &Key, holder: Holder) -> Begin {
     Begin {
         key: key.clone(),
-        fingerprint: "f1".to_owned(),
+        fingerprint: fingerprint(1),
         holder,
         epoch: 0,
         lease: LEASE,
@@ -81,8 +81,8 @@ pub async fn a_completed_key_answers_tasks_too(fixture: &Fixture) {
 pub async fn other_arguments_are_a_mismatch(fixture: &Fixture) {
     let key = key("mismatch");
     let token = acquire(fixture, &key, "a").await;
-    let other = Begin { fingerprint: "f2".to_owned(), ..request(&key, foreign("b")) };
-    let mismatch = BeginAnswer::Mismatch { first: "f1".to_owned() };
+    let other = Begin { fingerprint: fingerprint(2), ..request(&key, foreign("b")) };
+    let mismatch = BeginAnswer::Mismatch { first: fingerprint(1) };
     assert_eq!(fixture.keys.begin(other.clone()).await.unwrap(), mismatch);
     complete(fixture, &key, token, "secret").await;
     assert_eq!(fixture.keys.begin(other).await.unwrap(), mismatch);

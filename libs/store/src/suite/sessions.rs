@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::StreamExt;
 use holdfast_ports::{Error, Renewal, Renewed};
 use holdfast_types::journal::{Append, PreviousLife, Refusal};
 use holdfast_types::{InstanceId, OwnerId, TaskStatus};
@@ -114,4 +115,38 @@ pub async fn a_finished_task_of_a_dead_session_is_nobodys(fixture: &Fixture) {
     assert_eq!(fixture.tasks.get(driver.task).await.unwrap().owner, None);
     fixture.clock.advance(Duration::from_secs(1));
     assert_eq!(fixture.leases.next_wake().await.unwrap(), None);
+}
+
+pub async fn a_session_that_fell_silent_is_ended_early(fixture: &Fixture) {
+    let driver = driven(fixture).await;
+    let heard = fixture.clock.now();
+    let mut wakeups = fixture.inbox.wakeups().await.unwrap();
+    fixture.clock.advance(Duration::from_millis(200));
+    assert!(fixture.leases.end_if_silent_since(driver.instance, heard).await.unwrap());
+    // Whoever looks for work is told, and gets it.
+    let woken = tokio::time::timeout(Duration::from_secs(20), wakeups.next()).await.unwrap();
+    assert_eq!(woken, Some(driver.task));
+    let other = ids::instance();
+    fixture.leases.open(other).await.unwrap();
+    assert_eq!(take(fixture, other).await.unwrap().task, driver.task);
+    // It ends once.
+    assert!(!fixture.leases.end_if_silent_since(driver.instance, fixture.clock.now()).await.unwrap());
+    let renewed = fixture.leases.renew(renewal(driver.instance, &[driver.owner])).await.unwrap();
+    assert_eq!(renewed, Renewed::Ended);
+}
+
+pub async fn a_session_that_was_heard_of_since_goes_on(fixture: &Fixture) {
+    let driver = driven(fixture).await;
+    let heard = fixture.clock.now();
+    fixture.clock.advance(Duration::from_millis(1));
+    // It came back by another stream.
+    fixture.leases.renew(renewal(driver.instance, &[driver.owner])).await.unwrap();
+    fixture.clock.advance(Duration::from_millis(200));
+    assert!(!fixture.leases.end_if_silent_since(driver.instance, heard).await.unwrap());
+    assert!(!fixture.leases.end_if_silent_since(ids::instance(), fixture.clock.now()).await.unwrap());
+    let renewed = fixture.leases.renew(renewal(driver.instance, &[driver.owner])).await.unwrap();
+    assert!(matches!(renewed, Renewed::Ok(_)));
+    let other = ids::instance();
+    fixture.leases.open(other).await.unwrap();
+    assert!(take(fixture, other).await.is_none());
 }

@@ -8,5 +8,7 @@ pub(crate) mod inbox;
 pub(crate) mod journal;
 pub(crate) mod keys;
 pub(crate) mod load;
+pub(crate) mod presence;
+pub(crate) mod prune;
 pub(crate) mod session;
 pub(crate) mod tasks;

@@ -38,6 +38,7 @@ impl Clock for StoreClock {
 }
 
 pub struct World {
+    pub address: String,
     pub client: Client,
     pub channel: Channel,
     pub store: SqliteStore,
@@ -49,6 +50,10 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
+        Self::with(Config::default()).await
+    }
+
+    pub async fn with(service: Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = ManualClock::default();
         let config = SqliteConfig {
@@ -57,25 +62,15 @@ impl World {
             ..SqliteConfig::new(folder.path().join("test.db"))
         };
         let store = SqliteStore::open(config, clock.source()).await.unwrap();
-        let shared = Arc::new(store.clone());
-        let deps = Deps {
-            journal: shared.clone(),
-            tasks: shared.clone(),
-            leases: shared.clone(),
-            inbox: shared.clone(),
-            keys: shared.clone(),
-            blobs: shared.clone(),
-            checkpoints: shared,
-            clock: Arc::new(StoreClock(clock.clone())),
-        };
-        let service = Checkpoint::new(Config::default(), deps);
+        let service = service_over(&store, &clock, service);
         let (listener, address) = holdfast_rpc::server::bind("127.0.0.1:0").await.unwrap();
         let server = Server::new(holdfast_rpc::server::Config::default()).add(service.grpc());
         let server =
             tokio::spawn(async move { server.serve(listener, std::future::pending()).await.unwrap() });
-        let channel = Channel::new(&address.to_string(), holdfast_rpc::client::Config::default());
+        let address = address.to_string();
+        let channel = Channel::new(&address, holdfast_rpc::client::Config::default());
         let client = Client::new(channel.clone());
-        Self { client, channel, store, service, clock, server, _folder: folder }
+        Self { address, client, channel, store, service, clock, server, _folder: folder }
     }
 
     /// Creates a task that nobody drives, with one event.
@@ -105,6 +100,22 @@ impl World {
         let answer = self.client.clone().append(v1::AppendRequest { appends }).await.unwrap().into_inner();
         answer.results.into_iter().map(|answer| answer.result.unwrap()).collect()
     }
+}
+
+/// The service over a store: several over one are its replicas.
+pub fn service_over(store: &SqliteStore, clock: &ManualClock, config: Config) -> Checkpoint {
+    let shared = Arc::new(store.clone());
+    let deps = Deps {
+        journal: shared.clone(),
+        tasks: shared.clone(),
+        leases: shared.clone(),
+        inbox: shared.clone(),
+        keys: shared.clone(),
+        blobs: shared.clone(),
+        checkpoints: shared,
+        clock: Arc::new(StoreClock(clock.clone())),
+    };
+    Checkpoint::new(config, deps)
 }
 
 impl Drop for World {

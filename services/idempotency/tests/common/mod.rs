@@ -81,6 +81,8 @@ impl Replica {
         let channel = Channel::new(&address.to_string(), holdfast_rpc::client::Config::default());
         Self { client: Client::new(channel), service, server }
     }
+}
+
 /// A task whose call has claimed a key, as an append does.
 pub async fn claimed(world: &World, key: &str) -> v1::CallRef {
     let fixture = Fixture::new(world.store.clone(), ManualClock::default(), ());
