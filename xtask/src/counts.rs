@@ -44,6 +44,18 @@ impl Counts {
         }
         Some(counts)
     }
+
+    /// Reads `checks: 24 passed, 0 failed`, the closing line of the Python example's checks.
+    pub(crate) fn of_checks(line: &str) -> Option<Self> {
+        let mut counts = Self::default();
+        for (number, word) in numbered(line.strip_prefix("checks: ")?, ',') {
+            match word {
+                "passed" => counts.passed += number,
+                _ => counts.failed += number,
+            }
+        }
+        Some(counts)
+    }
 }
 
 /// Reads `3 passed, 1 timed out` as pairs of a number and its first word.
@@ -116,6 +128,12 @@ mod tests {
         );
         assert_eq!(read("test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured"), counts(1, 2, 0));
         assert_eq!(read("running 3 tests"), None);
+    }
+
+    #[test]
+    fn the_python_checks_closing_line_is_read() {
+        assert_eq!(Counts::of_checks("checks: 23 passed, 1 failed"), counts(23, 1, 0));
+        assert_eq!(Counts::of_checks("  ok Once: 3 passed, 4 failed (0.1 s)"), None);
     }
 
     #[test]

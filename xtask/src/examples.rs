@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::counts::Counts;
+use crate::python;
 use crate::report::Report;
 use crate::run::{PROFILE, cargo, root, run as run_command};
 
@@ -41,6 +42,7 @@ pub(crate) fn run(report: &mut Report) {
             Ok(Counts { passed: 1, ..Counts::default() })
         });
     }
+    python::run(report, &binary);
 }
 
 fn build() -> Result<PathBuf> {

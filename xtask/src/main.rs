@@ -7,6 +7,7 @@ mod doctests;
 mod examples;
 mod lint;
 mod proto;
+mod python;
 mod report;
 mod run;
 mod servers;

@@ -1,6 +1,7 @@
 //! Tools that are not part of a Rust toolchain: found, or installed below `target/`.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -41,12 +42,38 @@ pub(crate) fn buf() -> Result<PathBuf> {
 fn install_buf() -> Result<()> {
     let environment = root().join("target/tools");
     run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
-    run(Command::new(environment.join("bin/python")).args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        BUF_PACKAGE,
-    ]))
+    run(pip_install(&environment).arg(BUF_PACKAGE))
+}
+
+/// Makes a Python that has the packages of a `requirements.txt`, in a virtual environment below `target/` that is made
+/// anew when they change.
+///
+/// # Errors
+/// Where there is no python3 with venv, or the packages can't be installed; the message says what to do.
+pub(crate) fn python(requirements: &Path) -> Result<PathBuf> {
+    let environment = root().join("target/python");
+    let python = environment.join("bin/python");
+    let wanted = fs::read(requirements).with_context(|| format!("read {}", requirements.display()))?;
+    // Written last: it says that everything before it went well.
+    let installed = environment.join("installed.txt");
+    if fs::read(&installed).is_ok_and(|installed| installed == wanted)
+        && works(Command::new(&python).arg("--version"))
+    {
+        return Ok(python);
+    }
+    let install = || {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
+        run(pip_install(&environment).arg("--requirement").arg(requirements))?;
+        fs::write(&installed, &wanted).with_context(|| format!("write {}", installed.display()))
+    };
+    install().with_context(|| {
+        format!("python3 could not install {}: install python3 with venv", requirements.display())
+    })?;
+    Ok(python)
+}
+
+fn pip_install(environment: &Path) -> Command {
+    let mut command = Command::new(environment.join("bin/python"));
+    command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    command
 }
