@@ -4,6 +4,7 @@
 mod by_hand;
 mod compat;
 mod crash;
+mod effects;
 mod fold;
 mod hedges;
 mod interleavings;

@@ -141,4 +141,6 @@ fn evidence(key: &Key, token: u64, result: &Payload, now: Timestamp) -> Evidence
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;
