@@ -99,7 +99,7 @@ async fn a_service_without_a_store_says_so_in_every_answer() {
     let redis = Redis::start().unwrap();
     let replicas = alone(&redis).await;
     one_runs_and_all_others_are_answered(&replicas, v1::Durability::RedisOnly).await;
-    let request = v1::IdempotencyServiceGetRequest { key: KEY.into() };
+    let request = v1::IdempotencyServiceGetRequest { key: KEY.into(), wait: None };
     let got = replicas[1].client.clone().get(request).await.unwrap().into_inner();
     assert_eq!(got.durability(), v1::Durability::RedisOnly);
 }

@@ -1,5 +1,13 @@
 //! A task whose tool nobody hosts waits as a row, and is woken when a worker comes (DESIGN section 2).
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, unreachable_pub, unused_imports)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    dead_code,
+    unreachable_pub,
+    unused_imports
+)]
 
 mod common;
 

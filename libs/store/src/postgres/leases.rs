@@ -8,7 +8,7 @@ use sqlx::AssertSqlSafe;
 
 use super::claims::{self, ClaimMany, ClaimOne, Release, WANTS};
 use super::failed::Bounded;
-use super::sessions::{Close, Open, Renew};
+use super::sessions::{Close, EndSilent, Open, Renew};
 use super::{PostgresStore, rows};
 use crate::plain::first_half;
 
@@ -43,6 +43,10 @@ impl Leases for PostgresStore {
 
     async fn close(&self, instance: InstanceId) -> Result<()> {
         self.write(Close(instance)).await
+    }
+
+    async fn end_if_silent_since(&self, instance: InstanceId, since: Timestamp) -> Result<bool> {
+        self.write(EndSilent { instance, since }).await
     }
 
     async fn claim(

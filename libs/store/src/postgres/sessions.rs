@@ -147,6 +147,44 @@ impl Write for Close {
     }
 }
 
+/// Ends a session that nobody has heard of since a moment. Its last sign of life was a lease before its end.
+pub(super) struct EndSilent {
+    pub(super) instance: InstanceId,
+    pub(super) since: Timestamp,
+}
+
+/// So many tasks of an ended session are told; the others are found by polling.
+const TOLD: i64 = 1_000;
+
+#[async_trait]
+impl Write for EndSilent {
+    type Answer = bool;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<bool, Failed> {
+        let instance = self.instance.bytes().as_slice();
+        // One update of one row: a renewal that holds it first has moved its end.
+        let ended =
+            sqlx::query("UPDATE sessions SET until = $1 WHERE instance = $2 AND until > $1 AND until <= $3")
+                .bind(tx.now.micros())
+                .bind(instance)
+                .bind(self.since.after(tx.config.lease).micros())
+                .execute(&mut *tx.connection)
+                .await?;
+        if ended.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let freed = sqlx::query("SELECT id FROM tasks WHERE instance = $1 AND owner IS NOT NULL LIMIT $2")
+            .bind(instance)
+            .bind(TOLD)
+            .fetch_all(&mut *tx.connection)
+            .await?;
+        for row in &freed {
+            tx.news.woken.push(rows::task_id(row, 0)?);
+        }
+        Ok(true)
+    }
+}
+
 /// Removes sessions that have ended and that no claim refers to any more.
 pub(super) async fn sweep(connection: &mut PgConnection, now: Timestamp) -> Result<(), Failed> {
     sqlx::query(

@@ -35,3 +35,7 @@ async fn fixture() -> Fixture {
 }
 
 holdfast_store::suite!(crate::fixture);
+
+mod local {
+    holdfast_store::local_suite!(crate::fixture);
+}

@@ -11,6 +11,7 @@ use holdfast_types::TaskId;
 use holdfast_types::journal::{
     Append, Appended, Created, EventRow, Loaded, NewEvent, NewTask, Refusal, Snapshot,
 };
+use holdfast_types::last_good::{LastGood, LastGoodKey};
 
 use super::{Client, RemoteStore, follow, stream, unreadable};
 use crate::clients::replicas::Verb;
@@ -18,6 +19,7 @@ use crate::status::to_port;
 
 const CREATE: Verb = Verb::harmless("create a task");
 const LOAD: Verb = Verb::harmless("load a task").within(stream::LONG);
+const LAST_GOOD: Verb = Verb::harmless("read a last good result");
 const PUT_SNAPSHOT: Verb = Verb::harmless("put a snapshot");
 
 #[async_trait]
@@ -62,6 +64,17 @@ impl Journal for RemoteStore {
 
     async fn follow(&self, task: TaskId, after: u64) -> Result<BoxStream<'static, Result<EventRow>>> {
         follow::follow(self.service.clone(), task, after).await
+    }
+
+    async fn last_good(&self, key: &LastGoodKey) -> Result<Option<LastGood>> {
+        let message = v1::GetLastGoodRequest { key: Some(key.clone().into()) };
+        let answer = self
+            .service
+            .ask(LAST_GOOD, message, |channel, request| async move {
+                Client::new(channel).get_last_good(request).await
+            })
+            .await?;
+        optional("last_good", answer.last_good).map_err(unreadable(LAST_GOOD.what))
     }
 
     async fn put_snapshot(&self, task: TaskId, snapshot: Snapshot) -> Result<()> {
