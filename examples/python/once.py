@@ -13,6 +13,9 @@ Arguments and results are JSON. What a function raises says what becomes of its 
 - NotDone: it provably did nothing. The key is free again.
 - NeverDo: it provably did nothing, and must not be tried again. Later calls raise FailedForGood.
 - anything else: nobody knows. The key is in doubt, as after a crash, and later calls raise InDoubt.
+
+Where the service is not reached grpc's own error is raised: before the function runs, or, if only its result could not
+be recorded, after it, and the key ends in doubt.
 """
 
 import functools
@@ -154,12 +157,12 @@ class Operation:
             )
             answer = self.service.ask("Begin", request, wait).answer
             kind = answer.WhichOneof("answer")
-            if kind != "in_progress" or time.monotonic() >= until:
-                return kind, getattr(answer, kind)
-            if answer.in_progress.holder.foreign == self.holder:
+            if kind == "in_progress" and answer.in_progress.holder.foreign == self.holder:
                 # An earlier request got the right, and its answer was lost.
                 row = self.service.ask("Get", pb.IdempotencyServiceGetRequest(key=self.key)).row
                 return "acquired", pb.BeginAnswer.Acquired(token=row.token)
+            if kind != "in_progress" or time.monotonic() >= until:
+                return kind, getattr(answer, kind)
 
     def hold(self, token, function):
         """Runs the function under the right that `token` proves, and says how it ended."""

@@ -93,7 +93,6 @@ TOOLS = {
             v1.SIDE_EFFECT_READ_ONLY,
             required=[("pages", "integer")],
             optional=[("page_ms", "integer")],
-            heartbeat_timeout=Duration(seconds=15),
         ),
     ]
 }

@@ -45,7 +45,13 @@ fn read(config: &Config, wire: v1::BeginRequest) -> Result<(Begin, Duration), In
 
 /// Says whether a call of a task is told that it runs itself: only a lower epoch is answered so.
 fn is_stale(answer: &BeginAnswer, asks: &Holder) -> bool {
-    matches!(answer, BeginAnswer::InProgress { holder: holder @ Holder::Call { .. }, .. } if holder == asks)
+    matches!(asks, Holder::Call { .. }) && is_own(answer, asks)
+}
+
+/// Says whether the caller is told that it runs the operation itself. There is nobody to wait for then: it would wait for
+/// the end of its own lease.
+fn is_own(answer: &BeginAnswer, asks: &Holder) -> bool {
+    matches!(answer, BeginAnswer::InProgress { holder, .. } if holder == asks)
 }
 
 /// Asks, and while another holder runs the operation waits for its end and asks again, for `wait` at most. Who waits
@@ -55,7 +61,7 @@ async fn begin_within(service: &Idempotency, begin: Begin, wait: Duration) -> Po
     loop {
         let answer = service.keys.begin(begin.clone()).await?;
         match &answer {
-            BeginAnswer::InProgress { .. } if !is_stale(&answer, &begin.holder) => {}
+            BeginAnswer::InProgress { .. } if !is_own(&answer, &begin.holder) => {}
             _ => return Ok(answer),
         }
         let ended = tokio::select! {

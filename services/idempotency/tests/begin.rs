@@ -46,6 +46,18 @@ async fn who_does_not_wait_is_told_who_runs_it() {
 }
 
 #[tokio::test]
+async fn who_asks_again_because_an_answer_was_lost_does_not_wait_for_itself_and_finds_its_token() {
+    let world = World::new().await;
+    let token = world.acquire("shop/charge/ns/1", "one").await;
+    let again = timeout(GUARD, world.begin(waiting("shop/charge/ns/1", "one"))).await.unwrap();
+    let Answer::InProgress(busy) = again else { panic!("{again:?}") };
+    assert_eq!(busy.holder, Some(foreign("one")));
+    let request = v1::IdempotencyServiceGetRequest { key: "shop/charge/ns/1".into() };
+    let row = world.client.clone().get(request).await.unwrap().into_inner().row.unwrap();
+    assert_eq!((row.token, row.attempts), (token, 1));
+}
+
+#[tokio::test]
 async fn a_waiter_gets_the_right_when_the_holder_releases_it() {
     let world = World::new().await;
     let token = world.acquire("shop/charge/ns/1", "one").await;
