@@ -52,7 +52,7 @@ async fn who_asks_again_because_an_answer_was_lost_does_not_wait_for_itself_and_
     let again = timeout(GUARD, world.begin(waiting("shop/charge/ns/1", "one"))).await.unwrap();
     let Answer::InProgress(busy) = again else { panic!("{again:?}") };
     assert_eq!(busy.holder, Some(foreign("one")));
-    let request = v1::IdempotencyServiceGetRequest { key: "shop/charge/ns/1".into() };
+    let request = v1::IdempotencyServiceGetRequest { key: "shop/charge/ns/1".into(), wait: None };
     let row = world.client.clone().get(request).await.unwrap().into_inner().row.unwrap();
     assert_eq!((row.token, row.attempts), (token, 1));
 }

@@ -79,7 +79,7 @@ fn ops(hand: &ByHand) -> Vec<&'static str> {
         KeyOp::Done { .. } => "done",
         KeyOp::FailedFinal { .. } => "failed",
         KeyOp::InDoubt => "in doubt",
-        KeyOp::Tombstone => "tombstone",
+        KeyOp::Tombstone | KeyOp::TombstoneShared => "tombstone",
         KeyOp::NextGeneration => "next",
         KeyOp::Answered { .. } => "answered",
     };

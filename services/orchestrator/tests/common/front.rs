@@ -9,6 +9,7 @@ use futures::stream::BoxStream;
 use holdfast_ports::{Begin, BeginAnswer, Durability, Error, Journal, KeyAnswer, Keys, Result};
 use holdfast_types::journal::{Append, Appended, Created, EventRow, Loaded, NewTask, Snapshot};
 use holdfast_types::key::{Holder, Key, KeyRow, LateEvidence};
+use holdfast_types::last_good::{LastGood, LastGoodKey};
 use holdfast_types::{Failure, Payload, TaskId};
 use tokio::sync::watch;
 
@@ -212,6 +213,10 @@ impl Journal for Gated {
 
     async fn follow(&self, task: TaskId, after: u64) -> Result<BoxStream<'static, Result<EventRow>>> {
         self.inner.follow(task, after).await
+    }
+
+    async fn last_good(&self, key: &LastGoodKey) -> Result<Option<LastGood>> {
+        self.inner.last_good(key).await
     }
 
     async fn put_snapshot(&self, task: TaskId, snapshot: Snapshot) -> Result<()> {
