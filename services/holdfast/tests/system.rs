@@ -5,6 +5,8 @@
 mod binary;
 #[path = "system/cli.rs"]
 mod cli;
+#[path = "system/cluster.rs"]
+mod cluster;
 #[path = "system/interrupt.rs"]
 mod interrupt;
 #[path = "system/journal.rs"]
@@ -19,3 +21,5 @@ mod plans;
 mod run;
 #[path = "system/scene.rs"]
 mod scene;
+#[path = "system/spread.rs"]
+mod spread;

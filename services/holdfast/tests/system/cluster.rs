@@ -11,7 +11,9 @@ use crate::binary::{GUARD, lines, output, stderr};
 use crate::scene::{Scene, wait_until};
 
 /// Settings that make a lost member show in seconds; their proportions are the defaults'.
-const QUICK: [(&str, &str); 5] = [
+const QUICK: [(&str, &str); 6] = [
+    // The private server does not wait for the disk, which no test here takes away.
+    ("HOLDFAST_STORE__ON_LOSS", "warn"),
     ("HOLDFAST_STORE__LEASE", "2s"),
     ("HOLDFAST_ORCHESTRATOR__RENEW_EVERY", "500ms"),
     ("HOLDFAST_ORCHESTRATOR__LEASE_MARGIN", "500ms"),
@@ -201,7 +203,8 @@ impl Cluster {
 
 /// Waits for a condition; where it does not come, what the members wrote is shown.
 fn wait_until_or(cluster: &Cluster, what: &str, condition: impl FnMut() -> bool) {
-    let waited = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| wait_until(what, GUARD, condition)));
+    let waited =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| wait_until(what, GUARD, condition)));
     if let Err(panic) = waited {
         eprintln!("{}", cluster.logged());
         std::panic::resume_unwind(panic);

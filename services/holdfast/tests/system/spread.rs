@@ -99,10 +99,9 @@ fn strike(cluster: &mut Cluster, victim: Victim, blow: Blow, point: usize, effec
             cluster.postgres.start_again().unwrap();
         }
         (Victim::Postgres, Blow::Freeze) => {
-            // A server of many processes: its orderly crash restart stands for the pause.
-            cluster.postgres.stop().unwrap();
+            cluster.postgres.freeze().unwrap();
             let_pass(BEYOND_THE_LEASE);
-            cluster.postgres.start_again().unwrap();
+            cluster.postgres.thaw().unwrap();
         }
         (Victim::Redis, Blow::Kill) => {
             cluster.redis.kill().unwrap();
@@ -115,7 +114,11 @@ fn strike(cluster: &mut Cluster, victim: Victim, blow: Blow, point: usize, effec
         }
     }
     let outcome = cluster.outcome(&task);
-    assert!(outcome.ends_with("SUCCEEDED"), "{victim:?} {blow:?} at {point}: {outcome}\n{}", cluster.logged());
+    assert!(
+        outcome.ends_with("SUCCEEDED"),
+        "{victim:?} {blow:?} at {point}: {outcome}\n{}",
+        cluster.logged()
+    );
     let seen = cluster.scene.effects().iter().filter(|effect| effect.task == task).count();
     assert_eq!(seen, effects, "{victim:?} {blow:?} at {point}");
     cluster.scene.assert_each_effect_once();
