@@ -21,6 +21,9 @@ const QUICK: [(&str, &str); 6] = [
     ("HOLDFAST_TELEMETRY__LOG", "warn"),
 ];
 
+/// Answers that come some time after their effect: a blow meets a task in the middle of its work.
+const SLOWLY: [&str; 4] = ["--fail", "chain_step:*=late=50ms", "--fail", "fan_item:*=late=1s"];
+
 /// Longer than a member's lease: whoever stands still for so long has lost what it held.
 pub const BEYOND_THE_LEASE: Duration = Duration::from_secs(3);
 
@@ -100,7 +103,10 @@ impl Cluster {
             command.env(variable, self.addresses(role).join(","));
         }
         match role {
-            Role::Worker => command.args(["example", "trip-worker", "--ledger"]).arg(self.scene.ledger()),
+            Role::Worker => {
+                command.args(["example", "trip-worker", "--ledger"]).arg(self.scene.ledger());
+                command.args(SLOWLY)
+            }
             role => command.args(["serve", role.name()]),
         };
         command
