@@ -31,7 +31,7 @@ fn the_code_map_lists_every_crate() {
     for folder in ["libs", "services", "examples"] {
         for entry in std::fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
-            if path.join("Cargo.toml").exists() {
+            if path.join("Cargo.toml").exists() || path.join("README.md").exists() {
                 crates.insert(format!("{folder}/{}", path.file_name().unwrap().to_string_lossy()));
             }
         }

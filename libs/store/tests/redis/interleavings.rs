@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use holdfast_ports::{Begin, BeginAnswer, Durability, KeyAnswer, Keys};
-use holdfast_store::suite::{driven, key};
+use holdfast_store::suite::{driven, fingerprint, key};
 use holdfast_types::journal::Refusal;
 use holdfast_types::key::{KeyOp, KeyState};
 use holdfast_types::{Class, Effect, Failure, Payload, Reason};
@@ -35,8 +35,8 @@ async fn a_settled_key_is_answered_without_the_index() {
         another.begin(request(&failed, foreign("b"))).await.unwrap(),
         BeginAnswer::FailedFinal { failure }
     );
-    let other = Begin { fingerprint: "f2".to_owned(), ..request(&done, foreign("b")) };
-    assert_eq!(another.begin(other).await.unwrap(), BeginAnswer::Mismatch { first: "f1".to_owned() });
+    let other = Begin { fingerprint: fingerprint(2), ..request(&done, foreign("b")) };
+    assert_eq!(another.begin(other).await.unwrap(), BeginAnswer::Mismatch { first: fingerprint(1) });
     assert_eq!(world.index.calls(), calls);
     // What is not settled never comes from Redis.
     assert!(another.begin(request(&key("new"), foreign("b"))).await.unwrap_err().is_transient());
@@ -235,7 +235,7 @@ async fn a_later_generation_in_the_index_corrects_redis() {
     let mut driver = driven(&world.fixture).await;
     let append = driver.change(&key, 1, KeyOp::NextGeneration);
     driver.append(&world.fixture, append).await;
-    let append = driver.change(&key, 2, KeyOp::Claim { fingerprint: "f1".to_owned() });
+    let append = driver.change(&key, 2, KeyOp::Claim { fingerprint: fingerprint(1) });
     driver.append(&world.fixture, append).await;
     assert!(matches!(world.begin(&key, "g").await, BeginAnswer::InProgress { .. }));
     let append = driver.change(&key, 2, KeyOp::Done { result: Payload::null() });

@@ -105,7 +105,7 @@ pub fn foreign(name: &str) -> Holder {
 pub fn request(key: &Key, holder: Holder) -> Begin {
     Begin {
         key: key.clone(),
-        fingerprint: "f1".to_owned(),
+        fingerprint: holdfast_store::suite::fingerprint(1),
         holder,
         epoch: 0,
         lease: LEASE,

@@ -33,17 +33,17 @@ pub(super) async fn follow(
     Ok(stream::unfold(follower, Follower::next).boxed())
 }
 
-async fn begin(service: &Replicas, task: TaskId, after: u64) -> Result<Streaming<v1::FollowResponse>> {
+async fn begin(service: &Replicas, task: TaskId, after: u64) -> Result<Box<Streaming<v1::FollowResponse>>> {
     let begin = |channel| async move {
         let message = v1::FollowRequest { task_id: task.to_string(), after_seq: after };
         // Without a deadline: it goes on until the caller ends it.
-        Client::new(channel).follow(Request::new(message)).await.map(tonic::Response::into_inner)
+        Client::new(channel).follow(Request::new(message)).await.map(|answer| Box::new(answer.into_inner()))
     };
     service.attempt(FOLLOW, begin).await.map_err(|status| to_port(&status, FOLLOW.what))
 }
 
 enum State {
-    Reading(Streaming<v1::FollowResponse>),
+    Reading(Box<Streaming<v1::FollowResponse>>),
     Lost,
     Over,
 }

@@ -51,7 +51,7 @@ impl Sessions {
             Opening::Opened(opened) => opened,
             Opening::Ended => return Err(not_opened()),
         };
-        let Opened { session, stream } = opened;
+        let Opened { session, stream } = *opened;
         let (orders, inbox) = mpsc::channel(ORDERS);
         let task = SessionTask::new(self.service.clone(), instance, stream, inbox, self.woken.clone());
         tokio::spawn(task.run());

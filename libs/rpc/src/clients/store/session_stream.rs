@@ -36,7 +36,7 @@ pub(super) struct Opened {
 
 /// What became of opening a stream.
 pub(super) enum Opening {
-    Opened(Opened),
+    Opened(Box<Opened>),
     /// The session that was to be taken up has ended.
     Ended,
 }
@@ -58,7 +58,7 @@ pub(super) async fn connect(service: &Replicas, instance: InstanceId, earlier: E
     match told {
         Some(Tell::Opened(session)) => {
             let session = read_session(session).map_err(unreadable(OPEN.what))?;
-            Ok(Opening::Opened(Opened { session, stream }))
+            Ok(Opening::Opened(Box::new(Opened { session, stream })))
         }
         Some(Tell::Ended(_)) => Ok(Opening::Ended),
         Some(Tell::Renewed(_) | Tell::Woken(_)) | None => Err(to_port(&ended(), OPEN.what)),
@@ -70,11 +70,12 @@ impl SessionStream {
     pub(super) async fn tell(&mut self) -> Option<Tell> {
         loop {
             match self.tells.message().await {
-                Ok(Some(told)) => match told.message {
-                    Some(told) => return Some(told),
-                    // Of a newer server.
-                    None => {}
-                },
+                // A message that says nothing is of a newer server.
+                Ok(Some(told)) => {
+                    if let Some(told) = told.message {
+                        return Some(told);
+                    }
+                }
                 Ok(None) => return None,
                 Err(status) => {
                     tracing::debug!(%status, "session's stream ended");

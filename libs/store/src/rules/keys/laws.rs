@@ -147,6 +147,10 @@ impl History {
         self.entry.clone().map(|entry| entry.seen(self.time()).row)
     }
 
+    fn holds(&self, who: Who) -> bool {
+        self.row().is_some_and(|row| !row.is_free() && row.holder == holder(who))
+    }
+
     fn take<A>(&mut self, verdict: Verdict<A>) -> A {
         if let Some(entry) = verdict.put {
             self.entry = Some(entry);
@@ -216,6 +220,10 @@ impl History {
         };
         let verdict = begin(self.entry.clone(), &asked, self.time());
         match self.take(verdict) {
+            // The word alone permits a task nothing: its call runs by the claim of its append.
+            BeginAnswer::Acquired { .. } if !self.holds(who) => {
+                assert!(matches!(who, Who::Task(_)), "{who:?} acquired nothing");
+            }
             BeginAnswer::Acquired { .. } => self.may_run(who),
             // It may probe, and not run.
             BeginAnswer::InDoubt { token: Some(token), .. } => self.hand_out(token),
