@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import charge as charging
-from once import FailedForGood, InDoubt, Mismatch, NeverDo, NotDone, StillRunning, once
+from once import FailedForGood, InDoubt, Mismatch, NeverDo, NotDone, Operation, Service, StillRunning, once
 from stage import eventually
 
 
@@ -83,6 +83,11 @@ class Once:
             raises(StillRunning, self.made("long", long, patience=0))
             assert self.made("long", long, patience=20)() == holder.result() == "done"
         assert runs == ["once"]
+
+    def a_lost_answer_does_not_lose_the_right(self):
+        lost = Operation(Service(self.address), "shop/other/lost", {}, "lost", charging.LEASE)
+        first, again = lost.begin(), lost.begin(patience=5)
+        assert first[0] == again[0] == "acquired" and first[1].token == again[1].token, (first, again)
 
     def a_killed_holder_leaves_the_key_in_doubt(self):
         holder = self.process("killed", "hang")

@@ -41,6 +41,7 @@ def checks(stage):
     yield once.what_did_not_happen_may_be_tried_again
     yield once.what_must_never_be_tried_again_is_not
     yield once.a_long_holder_keeps_its_key_and_patience_ends
+    yield once.a_lost_answer_does_not_lose_the_right
     yield once.a_killed_holder_leaves_the_key_in_doubt
     yield once.a_doubt_that_is_settled_answers_with_the_result
     yield once.a_doubt_that_never_happened_runs_again
