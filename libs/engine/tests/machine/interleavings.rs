@@ -254,6 +254,24 @@ fn an_undo_that_becomes_unknown_after_its_time_ends_the_task() {
 }
 
 #[test]
+fn a_deadline_that_passes_during_the_undos_does_not_stop_them() {
+    let mut plan = spec(vec![step("s", call("send"), &[]), step("r", call("read"), &["s"])]);
+    plan.deadline_at = START.after(Duration::from_secs(60));
+    let (mut hand, actions) = ByHand::new(plan);
+    let actions = hand.prepared(&actions[0]);
+    let actions = hand.succeeded(&actions[0]);
+    let actions = hand.prepared(&prepare(&actions, "r").unwrap().clone());
+    let actions = hand.failed(&actions[0], Class::Permanent, Effect::NotExecuted);
+    let undo = prepare(&actions, "s~undo").expect("what was done is undone").clone();
+    hand.now = START.after(Duration::from_secs(61));
+    let actions = hand.feed(Input::Tick);
+    assert!(actions.is_empty(), "{actions:?}");
+    let actions = hand.prepared(&undo);
+    hand.succeeded(&actions[0]);
+    assert_eq!(hand.task.summary().outcome, Some(TaskOutcome::Compensated));
+}
+
+#[test]
 fn giving_up_after_a_pivot_does_not_free_a_key_that_may_have_been_used() {
     let plan = vec![step("f", call("fire"), &[]), step("s", keyed("set"), &["f"])];
     let (mut hand, actions) = ByHand::new(spec(plan));
