@@ -3,7 +3,9 @@
 
 mod common;
 
-use common::{Platform, Reply, chain};
+use common::{Platform, Reply, chain, until};
+use holdfast_orchestrator::{Question, Sent};
+use holdfast_types::inbox::{Decision, Message};
 use holdfast_types::{Class, TaskOutcome};
 use serde_json::json;
 
@@ -105,6 +107,39 @@ steps:
     assert_eq!(platform.worker.deeds(), ["a", "b", "b~undo", "a~undo"]);
     let undos: Vec<_> = platform.worker.ledger().into_iter().filter(|deed| deed.tool == "undo").collect();
     assert_eq!(undos[0].args, json!({"was": 2, "gave": 2}));
+}
+
+#[tokio::test]
+async fn a_deed_that_another_task_was_answered_from_is_undone_on_a_person_s_word_only() {
+    for (decision, undos) in [(Decision::Approved, 1), (Decision::Rejected, 0)] {
+        let platform = Platform::new().await;
+        platform.worker.script("put", [Reply::Hold]);
+        let running = platform.start().await;
+        let charge = "
+holdfast: v1
+name: shared
+steps:
+  - { id: charge, tool: pay, key: order-7, args: {}, undo: { tool: undo, args: {} } }
+";
+        let after = "  - { id: after, tool: put, args: {}, depends_on: [charge] }\n";
+        let task = running.submit(&format!("{charge}{after}")).await;
+        until(async || platform.worker.deeds().len() == 2).await;
+        let other = running.submit(charge).await;
+        assert_eq!(running.end(other).await.report.replays, 1);
+        let send = async |message| {
+            running.orchestrator.send(task, Sent { id: None, from: None, message }).await.unwrap();
+        };
+        send(Message::Cancel { on_cancel: None, reason: "changed my mind".into() }).await;
+        running.event(task, "question_asked").await;
+        assert_eq!(platform.worker.deeds(), ["charge", "after"]);
+        let asked = running.orchestrator.get(task).await.unwrap().asked.remove(0);
+        let Question::Approval { digest, .. } = asked.question else { panic!("{asked:?}") };
+        send(Message::Approve { call: asked.call, digest, decision, edited_args: None }).await;
+        let report = running.end(task).await.report;
+        assert_eq!((report.undone.len(), report.stands.len()), (undos, 1 - undos), "{report:?}");
+        let done = platform.worker.deeds().iter().filter(|call| *call == "charge~undo").count();
+        assert_eq!(done, undos);
+    }
 }
 
 #[tokio::test]

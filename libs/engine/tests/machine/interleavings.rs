@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use holdfast_engine::event::{Proceed, Quarantined};
-use holdfast_engine::input::EnteredStep;
+use holdfast_engine::input::{EnteredStep, Fenced};
 use holdfast_engine::{Action, Event, Input, Task};
 use holdfast_types::inbox::{Message, Resolution};
 use holdfast_types::key::KeyOp;
 use holdfast_types::plan::{CallSpec, Expr, Quorum, Rest, Template};
 use holdfast_types::task::TaskSpec;
+use holdfast_types::worker::{FenceAnswer, ProbeAnswer};
 use holdfast_types::{Class, Effect, Failure, Reason, SideEffect, TaskOutcome};
 use serde_json::json;
 
@@ -40,6 +41,76 @@ fn with_unsafe_undo(mut spec: TaskSpec) -> TaskSpec {
         manifest.key.valid_for = None;
     }
     spec
+}
+
+/// A task whose only call, of this tool, is under way.
+fn under_way(tool: &str) -> ByHand {
+    let (mut hand, actions) = ByHand::new(spec(vec![step("s", call(tool), &[])]));
+    let actions = hand.prepared(&actions[0]);
+    assert!(matches!(actions[0], Action::Execute(_)), "{actions:?}");
+    hand
+}
+
+/// The connection to the only call's worker breaks.
+fn lose(hand: &mut ByHand) -> Vec<Action> {
+    let failure = Failure::new(Class::Transient, Effect::Unknown, Reason::ConnectionLost, "cut");
+    hand.feed(Input::AttemptLost { call: "s".parse().unwrap(), attempt: 1, failure })
+}
+
+fn fenced(hand: &mut ByHand, actions: &[Action], answer: FenceAnswer) -> Vec<Action> {
+    let [Action::Fence(fence)] = actions else { panic!("the worker is asked first: {actions:?}") };
+    let (call, attempt) = (fence.call.clone(), fence.attempt);
+    hand.feed(Input::Fenced { call, attempt, answer: Fenced::Answer(answer) })
+}
+
+fn not_done(hand: &mut ByHand, actions: &[Action]) -> Vec<Action> {
+    let [Action::Probe(probe)] = actions else { panic!("the tool is asked: {actions:?}") };
+    hand.feed(Input::Probed { call: probe.call.clone(), answer: Ok(ProbeAnswer::NotDone) })
+}
+
+#[test]
+fn a_write_without_a_key_is_closed_before_it_is_sent_again() {
+    for orphan in [ByHand::live, lose] {
+        // Landing late, it would overwrite what its consequences have written meanwhile.
+        let mut hand = under_way("set");
+        let actions = orphan(&mut hand);
+        let actions = fenced(&mut hand, &actions, FenceAnswer::Interrupted);
+        assert!(prepare(&actions, "s").is_some(), "{actions:?}");
+        // A tool that honours a key tells the two apart.
+        let mut hand = under_way("put");
+        let actions = orphan(&mut hand);
+        assert!(prepare(&actions, "s").is_some(), "{actions:?}");
+    }
+}
+
+#[test]
+fn a_probe_s_not_done_counts_only_when_nothing_can_be_under_way_any_more() {
+    for orphan in [ByHand::live, lose] {
+        let mut hand = under_way("pay");
+        let actions = orphan(&mut hand);
+        let actions = fenced(&mut hand, &actions, FenceAnswer::Interrupted);
+        // What has left the worker may still be on its way inside the tool.
+        let actions = not_done(&mut hand, &actions);
+        assert!(actions.is_empty(), "{actions:?}");
+        let settled = START.after(Duration::from_secs(2));
+        assert_eq!(hand.task.next_wake(), Some(settled));
+        hand.now = settled;
+        let actions = hand.feed(Input::Tick);
+        let actions = not_done(&mut hand, &actions);
+        assert!(prepare(&actions, "s").is_some(), "{actions:?}");
+    }
+}
+
+#[test]
+fn what_no_worker_has_begun_is_sent_again_and_nobody_is_asked() {
+    for answer in [FenceAnswer::NeverSeen, FenceAnswer::StoppedBeforeEffect] {
+        for tool in ["pay", "send"] {
+            let mut hand = under_way(tool);
+            let actions = hand.live();
+            let actions = fenced(&mut hand, &actions, answer.clone());
+            assert!(prepare(&actions, "s").is_some(), "{actions:?}");
+        }
+    }
 }
 
 #[test]
@@ -180,6 +251,24 @@ fn an_undo_that_becomes_unknown_after_its_time_ends_the_task() {
     let summary = hand.task.summary();
     assert_eq!(summary.outcome, Some(TaskOutcome::CompensationFailed));
     assert_eq!(summary.report.stands[0].call.to_string(), "s");
+}
+
+#[test]
+fn a_deadline_that_passes_during_the_undos_does_not_stop_them() {
+    let mut plan = spec(vec![step("s", call("send"), &[]), step("r", call("read"), &["s"])]);
+    plan.deadline_at = START.after(Duration::from_secs(60));
+    let (mut hand, actions) = ByHand::new(plan);
+    let actions = hand.prepared(&actions[0]);
+    let actions = hand.succeeded(&actions[0]);
+    let actions = hand.prepared(&prepare(&actions, "r").unwrap().clone());
+    let actions = hand.failed(&actions[0], Class::Permanent, Effect::NotExecuted);
+    let undo = prepare(&actions, "s~undo").expect("what was done is undone").clone();
+    hand.now = START.after(Duration::from_secs(61));
+    let actions = hand.feed(Input::Tick);
+    assert!(actions.is_empty(), "{actions:?}");
+    let actions = hand.prepared(&undo);
+    hand.succeeded(&actions[0]);
+    assert_eq!(hand.task.summary().outcome, Some(TaskOutcome::Compensated));
 }
 
 #[test]

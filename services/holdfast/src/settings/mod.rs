@@ -221,11 +221,37 @@ mod tests {
         assert!(all.iter().all(|address| address.ip().is_loopback()));
     }
 
+    const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/config/holdfast.toml");
+
+    /// The tables and settings of a value, as lines of a file begin with them.
+    fn names(table: &str, value: &serde_json::Value, into: &mut Vec<String>) {
+        for (name, value) in value.as_object().into_iter().flatten() {
+            let path = if table.is_empty() { name.clone() } else { format!("{table}.{name}") };
+            match value.as_object() {
+                Some(settings) if settings.is_empty() => {}
+                Some(_) => {
+                    into.push(format!("[{path}]"));
+                    names(&path, value, into);
+                }
+                None => into.push(format!("{name} =")),
+            }
+        }
+    }
+
     #[test]
     fn the_published_file_says_the_defaults() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/config/holdfast.toml");
-        let inputs = Inputs { file: FileChoice::Named(path.into()), ..Inputs::default() };
+        let inputs = Inputs { file: FileChoice::Named(PUBLISHED.into()), ..Inputs::default() };
         assert_eq!(Config::<Settings>::load(&inputs).unwrap().value, Settings::default());
+    }
+
+    #[test]
+    fn the_published_file_names_every_setting() {
+        let file = std::fs::read_to_string(PUBLISHED).unwrap();
+        let mut wanted = Vec::new();
+        names("", &serde_json::to_value(Settings::default()).unwrap(), &mut wanted);
+        assert!(wanted.len() > 50, "{wanted:?}");
+        wanted.retain(|name| !file.lines().any(|line| line.trim_start_matches("# ").starts_with(name)));
+        assert!(wanted.is_empty(), "{wanted:?}");
     }
 
     #[test]
