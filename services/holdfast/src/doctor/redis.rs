@@ -42,7 +42,11 @@ fn weaker(found: &RedisFinding, if_weaker: IfWeaker) -> Finding {
 }
 
 fn unusable(config: &Config<Settings>, error: &RedisError) -> Finding {
-    Finding::fail("redis", told(error)).mend(line(config, "redis.url", "redis://HOST:6379"))
+    let message = match error {
+        RedisError::Unreachable(holdfast_ports::Error::Unavailable { why, .. }) => why.clone(),
+        error => told(error),
+    };
+    Finding::fail("redis", message).mend(line(config, "redis.url", "redis://HOST:6379"))
 }
 
 #[cfg(test)]

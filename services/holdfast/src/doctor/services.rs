@@ -6,6 +6,7 @@ use holdfast_runtime::config::Source;
 use tonic::Status;
 
 use super::clock::Asked;
+use super::finding::line;
 use super::{Finding, LIMIT};
 use crate::client::Client;
 use crate::compose::channel;
@@ -33,7 +34,8 @@ enum Need {
 #[derive(Debug, Clone)]
 pub(super) struct Service {
     pub(super) kind: &'static str,
-    address: Result<String, String>,
+    /// Where it is; a finding where that can't be read.
+    address: Result<String, Finding>,
     source: Source,
     need: Need,
 }
@@ -47,7 +49,10 @@ pub(super) fn wanted(config: &Config<Settings>, which: Which) -> impl Iterator<I
     };
     let server = Client::new(&settings.server)
         .map(|client| client.server().trim_start_matches("http://").to_owned())
-        .map_err(|error| error.to_string());
+        .map_err(|error| {
+            let mend = line(config, "server", "http://127.0.0.1:7420");
+            Finding::fail("server", error.to_string()).mend(mend)
+        });
     let server =
         Service { kind: "server", address: server, source: config.source("server"), need: need("server") };
     let join = &settings.join;
@@ -72,10 +77,7 @@ impl Service {
     pub(super) async fn check(self) -> Vec<Finding> {
         let address = match &self.address {
             Ok(address) => address,
-            Err(why) => {
-                let mend = "server = \"http://127.0.0.1:7420\" in holdfast.toml, or --server";
-                return vec![Finding::fail(self.kind, format!("{why} ({})", self.source)).mend(mend)];
-            }
+            Err(finding) => return vec![finding.clone()],
         };
         let asked = Asked::now();
         let answer = health(&channel(address), LIMIT).await;
@@ -115,12 +117,13 @@ impl Service {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use holdfast_rpc::{Server, server};
+    use holdfast_runtime::config::Inputs;
 
     use super::*;
     use crate::doctor::Grade;
 
-    fn at(address: Result<String, String>, need: Need) -> Service {
-        Service { kind: "server", address, source: Source::Default, need }
+    fn at(address: impl ToString, need: Need) -> Service {
+        Service { kind: "server", address: Ok(address.to_string()), source: Source::Default, need }
     }
 
     #[tokio::test]
@@ -128,16 +131,23 @@ mod tests {
         let (listener, bound) = server::bind("127.0.0.1:0").await.unwrap();
         let serving = Server::new(server::Config::default()).serve(listener, std::future::pending());
         let serving = tokio::spawn(serving);
-        let there = at(Ok(bound.to_string()), Need::Must).check().await.remove(0);
+        let there = at(bound, Need::Must).check().await.remove(0);
         assert!(there.grade == Grade::Ok && there.message.contains("answers in"), "{there:?}");
         serving.abort();
         let _ = serving.await;
-        let gone = at(Ok(bound.to_string()), Need::Must).check().await.remove(0);
+        let gone = at(bound, Need::Must).check().await.remove(0);
         assert_eq!(gone.grade, Grade::Fail, "{gone:?}");
         assert_eq!(gone.mend.unwrap(), format!("holdfast serve orchestrator --listen {bound}"));
-        let unasked = at(Ok(bound.to_string()), Need::May).check().await.remove(0);
+        let unasked = at(bound, Need::May).check().await.remove(0);
         assert_eq!(unasked.grade, Grade::Ok, "{unasked:?}");
-        let nonsense = at(Err("'x' is no server".into()), Need::May).check().await.remove(0);
-        assert!(nonsense.grade == Grade::Fail && nonsense.mend.is_some(), "{nonsense:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_server_is_told_with_the_line_that_names_one() {
+        let env = vec![("HOLDFAST_SERVER".to_owned(), "nonsense".to_owned())];
+        let config = Config::load(&Inputs { env, ..Inputs::default() }).unwrap();
+        let server = wanted(&config, Which::Configured).next().unwrap().check().await.remove(0);
+        assert_eq!(server.grade, Grade::Fail);
+        assert_eq!(server.mend.as_deref(), Some("HOLDFAST_SERVER=http://127.0.0.1:7420"));
     }
 }

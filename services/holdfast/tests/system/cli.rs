@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use holdfast_testkit::{Flush, Postgres};
+use holdfast_testkit::{Flush, Postgres, Redis};
 use serde_json::Value;
 
 use crate::binary::{GUARD, lines, output, stderr, stdout};
@@ -211,6 +211,37 @@ fn the_doctor_says_what_a_postgresql_may_lose() {
     assert_eq!(lines(&counted)[0]["tasks"], 0);
     let contents = &findings(&output(&mut doctor()), "postgres_contents")[0]["message"];
     assert!(contents.as_str().unwrap().contains("no tables yet"), "{contents}");
+    // One that stands still is waited for, but not for ever.
+    postgres.freeze().unwrap();
+    let frozen = output(&mut doctor());
+    postgres.thaw().unwrap();
+    for kind in ["postgres", "postgres_contents"] {
+        assert_eq!(findings(&frozen, kind)[0]["status"], "fail", "{}", stdout(&frozen));
+    }
+}
+
+#[test]
+fn the_doctor_says_what_a_redis_does_not_keep() {
+    let scene = Scene::new(plans::trip);
+    let redis = Redis::start().unwrap();
+    let doctor = || {
+        let mut command = scene.holdfast();
+        command.args(["doctor", "--json"]).env("HOLDFAST_REDIS__URL", redis.url());
+        // A machine that is busy is no finding.
+        command.env("HOLDFAST_REDIS__TIMEOUT", "4s");
+        command
+    };
+    // Before a table it need not keep anything.
+    let well = output(&mut doctor());
+    assert_eq!(well.status.code(), Some(0), "{}", stdout(&well));
+    for kind in ["redis", "redis_durability", "redis_clock"] {
+        assert_eq!(findings(&well, kind)[0]["status"], "ok", "{}", stdout(&well));
+    }
+    let ill = output(doctor().env("HOLDFAST_REDIS__KEEPS", "everything"));
+    assert_eq!(ill.status.code(), Some(1), "{}", stdout(&ill));
+    let weaker = findings(&ill, "redis_durability");
+    let mends: Vec<_> = weaker.iter().filter_map(|finding| finding["mend"].as_str()).collect();
+    assert!(mends.contains(&"redis-cli CONFIG SET appendonly yes"), "{mends:?}");
 }
 
 #[test]
