@@ -13,7 +13,7 @@ use holdfast_proto::v1;
 use holdfast_proto::v1::worker_service_client::WorkerServiceClient;
 use holdfast_proto::v1::worker_service_server::WorkerServiceServer;
 use holdfast_rpc::Server;
-use holdfast_rpc::client::{Channel, Config as ClientConfig};
+use holdfast_rpc::client::{Channel, Config as ClientConfig, Health, health};
 use holdfast_rpc::server::{Config, Forward, Gate};
 use holdfast_rpc::status::{Problem, Sent, to_failure};
 use holdfast_types::worker::ExecuteEvent;
@@ -72,6 +72,8 @@ async fn health_is_told_and_its_end_is_told_to_watchers() {
         let answer = client.check(HealthCheckRequest { service: service.into() }).await.unwrap();
         assert_eq!(answer.into_inner().status(), ServingStatus::Serving, "{service}");
     }
+    let whole = health(&channel(server.address), Duration::from_secs(60)).await.unwrap();
+    assert_eq!(whole, Health::Serving);
     let unknown = client.check(HealthCheckRequest { service: "nobody".into() }).await.unwrap_err();
     assert_eq!(unknown.code(), Code::NotFound);
     let mut watch = client.watch(HealthCheckRequest { service: WORKER.into() }).await.unwrap().into_inner();

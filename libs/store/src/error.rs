@@ -34,6 +34,15 @@ pub enum Error {
         #[source]
         source: sqlx::Error,
     },
+    /// The database could not be looked into.
+    #[error("the database {} can't be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
     /// The store's tables could not be brought up to date.
     #[error("the database {} can't be migrated", path.display())]
     Migrate {

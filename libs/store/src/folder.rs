@@ -56,7 +56,48 @@ impl DataFolder {
     /// Returns the path of the database in it.
     #[must_use]
     pub fn database(&self) -> PathBuf {
-        self.path.join(DATABASE)
+        Self::database_in(&self.path)
+    }
+
+    /// Returns the path of the database in a folder, whoever owns it.
+    #[must_use]
+    pub fn database_in(folder: &Path) -> PathBuf {
+        folder.join(DATABASE)
+    }
+}
+
+/// Who owns a data folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owned {
+    /// The folder is not there, or holds no store.
+    Missing,
+    /// Nobody.
+    Free,
+    /// Another process.
+    By {
+        /// The process, where it has said so.
+        pid: Option<u32>,
+    },
+}
+
+impl Owned {
+    /// Looks who owns a folder, without making or changing anything.
+    ///
+    /// # Errors
+    /// [`Error::Folder`] where it can't be read.
+    pub fn of(path: &Path) -> Result<Self> {
+        let refuse = |source| Error::Folder { folder: path.to_owned(), source };
+        let mut lock = match File::open(path.join(LOCK)) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::Missing),
+            Err(source) => return Err(refuse(source)),
+        };
+        // Shared, and given back at once: of two that look, none sees the other.
+        match lock.try_lock_shared() {
+            Ok(()) => Ok(Self::Free),
+            Err(TryLockError::WouldBlock) => Ok(Self::By { pid: owner(&mut lock) }),
+            Err(TryLockError::Error(source)) => Err(refuse(source)),
+        }
     }
 }
 
@@ -108,5 +149,17 @@ mod tests {
         assert!(matches!(refused, Error::Locked { pid: Some(pid), .. } if pid == std::process::id()));
         drop(first);
         DataFolder::lock(&path).unwrap();
+    }
+
+    #[test]
+    fn a_look_finds_the_owner_and_makes_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        assert_eq!(Owned::of(&path).unwrap(), Owned::Missing);
+        assert!(!path.exists());
+        let folder = DataFolder::lock(&path).unwrap();
+        assert_eq!(Owned::of(&path).unwrap(), Owned::By { pid: Some(std::process::id()) });
+        drop(folder);
+        assert_eq!(Owned::of(&path).unwrap(), Owned::Free);
     }
 }

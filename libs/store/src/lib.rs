@@ -21,13 +21,15 @@ mod secret_url;
 mod sqlite;
 #[cfg(feature = "suite")]
 pub mod suite;
+mod survey;
 
 pub use self::redis::{
     FrontedKeys, IfWeaker, RedisConfig, RedisError, RedisFinding, RedisKeeps, RedisKeys, RedisReport,
     check_redis,
 };
 pub use error::{Error, Result};
-pub use folder::DataFolder;
-pub use postgres::{Loss, OnLoss, PostgresClock, PostgresConfig, PostgresStore};
+pub use folder::{DataFolder, Owned};
+pub use postgres::{Loss, OnLoss, PostgresClock, PostgresConfig, PostgresReport, PostgresStore};
 pub use secret_url::SecretUrl;
 pub use sqlite::{Clock, Fsync, SqliteConfig, SqliteStore};
+pub use survey::{Oldest, Prunable, Survey, TableSize, Work};

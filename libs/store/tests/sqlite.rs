@@ -1,13 +1,16 @@
 //! What is SQLite's own: what stands in the file, what a broken one does, order within one process.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+#[path = "common/pruning.rs"]
+mod pruning;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::StreamExt;
 use holdfast_ports::{Blobs, Inbox, Journal, Keys, Leases, Tasks};
 use holdfast_store::suite::{Driver, Fixture, ManualClock, driven, event, ids, key, row, spec};
-use holdfast_store::{Error, Fsync, SqliteConfig, SqliteStore};
+use holdfast_store::{Error, Fsync, Prunable, SqliteConfig, SqliteStore};
 use holdfast_types::TaskStatus;
 use holdfast_types::journal::{Append, Appended, Created, Refusal};
 use sqlx::{Connection, SqliteConnection};
@@ -232,4 +235,45 @@ async fn whoever_drives_is_told_of_work() {
     let mut told = async || tokio::time::timeout(Duration::from_secs(20), wakeups.next()).await.unwrap();
     assert_eq!(told().await, Some(created.id));
     assert_eq!(told().await, Some(driver.task));
+}
+
+#[tokio::test]
+async fn a_look_at_a_store_in_use_tells_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(&folder);
+    let missing = SqliteStore::survey(&config.path).await.unwrap_err();
+    assert!(matches!(missing, Error::Open { .. }) && !config.path.exists(), "{missing}");
+    let clock = ManualClock::default();
+    let store = SqliteStore::open(config.clone(), clock.source()).await.unwrap();
+    let work = pruning::fill(&Fixture::new(store.clone(), clock, ())).await;
+    for _ in 0..2 {
+        let found = SqliteStore::survey(&config.path).await.unwrap();
+        assert_eq!(found.work.as_ref(), Some(&work));
+        assert!(found.size.is_some_and(|size| size > 4096), "{found:?}");
+    }
+    // It holds nobody up, and finds the same where nobody is.
+    store.close().await;
+    assert_eq!(SqliteStore::survey(&config.path).await.unwrap().work, Some(work));
+    tamper(&config.path, "UPDATE meta SET value = '99' WHERE name = 'format'").await;
+    assert!(matches!(SqliteStore::survey(&config.path).await, Err(Error::Newer { .. })));
+}
+
+#[tokio::test]
+async fn what_is_counted_is_what_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, clock) = (config(&folder), ManualClock::default());
+    let store = SqliteStore::open(config.clone(), clock.source()).await.unwrap();
+    let fixture = Fixture::new(store.clone(), clock.clone(), ());
+    let began = clock.now();
+    pruning::fill(&fixture).await;
+    let count = async |before| SqliteStore::prunable(&config.path, before, clock.now()).await.unwrap();
+    let before = clock.now();
+    assert_eq!(count(before).await, Prunable { tasks: 1, ..Prunable::default() }, "the rest is too young");
+    clock.advance(Duration::from_secs(365 * 86_400));
+    assert_eq!(count(began).await, Prunable { tasks: 0, keys: 0, blobs: 1 });
+    let counted = count(before).await;
+    assert_eq!(counted, pruning::GOES);
+    assert_eq!(pruning::prune(&fixture, before).await, counted);
+    assert_eq!(count(before).await, Prunable::default());
+    store.close().await;
 }

@@ -83,16 +83,21 @@ impl Error {
 
     /// Writes the error with all that caused it, in one line where each says one.
     pub(crate) fn told(&self) -> String {
-        let mut told = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            let text = error.to_string();
-            if !told.ends_with(&text) {
-                told.push_str(": ");
-                told.push_str(&text);
-            }
-            cause = error.source();
-        }
-        told
+        told(self)
     }
+}
+
+/// Writes any error with all that caused it, in one line where each says one.
+pub(crate) fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !told.ends_with(&text) {
+            told.push_str(": ");
+            told.push_str(&text);
+        }
+        cause = error.source();
+    }
+    told
 }

@@ -3,6 +3,7 @@
 mod cli;
 mod client;
 mod compose;
+mod doctor;
 mod embedded;
 mod error;
 mod exit;

@@ -28,30 +28,46 @@ pub(crate) async fn keep(stores: Stores, clock: Arc<dyn Clock>, tasks: Duration,
         }
         wait = EVERY;
         match sweep(&stores, before(clock.now(), tasks)).await {
-            Ok(removed) => tracing::debug!(removed, "retention"),
+            Ok(Removed { tasks, keys, blobs }) => tracing::debug!(tasks, keys, blobs, "retention"),
             Err(error) => tracing::warn!(%error, "retention is put off"),
         }
     }
 }
 
-fn before(now: Timestamp, tasks: Duration) -> Timestamp {
+/// Returns what tasks have ended before that are older than `tasks`.
+pub(crate) fn before(now: Timestamp, tasks: Duration) -> Timestamp {
     let micros = i64::try_from(tasks.as_micros()).unwrap_or(i64::MAX);
     Timestamp::from_micros(now.micros().saturating_sub(micros))
 }
 
-/// Removes what may go, batch by batch; between two of them whoever waits for the writer has its turn.
-async fn sweep(stores: &Stores, before: Timestamp) -> holdfast_ports::Result<u64> {
-    let mut removed = 0;
-    loop {
-        let tasks = stores.tasks.prune(before, BATCH).await?;
-        let keys = stores.keys.prune(BATCH).await?;
-        let blobs = stores.blobs.collect(BATCH).await?;
-        let batch = u64::from(tasks) + u64::from(keys) + u64::from(blobs);
-        if batch == 0 {
-            return Ok(removed);
-        }
-        removed += batch;
+/// What was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Removed {
+    /// Tasks with all that only they referred to.
+    pub(crate) tasks: u64,
+    /// Keys and last good results.
+    pub(crate) keys: u64,
+    /// Blobs.
+    pub(crate) blobs: u64,
+}
+
+/// Removes what may go, batch by batch; between two of them whoever waits for the writer has its turn. Tasks first, then
+/// what they have held: their keys, then the blobs of both.
+///
+/// # Errors
+/// The store's; what was removed before stays removed.
+pub(crate) async fn sweep(stores: &Stores, before: Timestamp) -> holdfast_ports::Result<Removed> {
+    let mut removed = Removed::default();
+    while let gone @ 1.. = stores.tasks.prune(before, BATCH).await? {
+        removed.tasks += u64::from(gone);
     }
+    while let gone @ 1.. = stores.keys.prune(BATCH).await? {
+        removed.keys += u64::from(gone);
+    }
+    while let gone @ 1.. = stores.blobs.collect(BATCH).await? {
+        removed.blobs += u64::from(gone);
+    }
+    Ok(removed)
 }
 
 #[cfg(test)]
@@ -115,9 +131,11 @@ mod tests {
         let stores = Stores::of(store.clone());
         stores.leases.open(InstanceId::new(1, [1; 10])).await.unwrap();
         let id = finished(&stores, 7).await;
-        assert_eq!(sweep(&stores, before(NOW, Duration::from_secs(1))).await.unwrap(), 0);
+        let swept = sweep(&stores, before(NOW, Duration::from_secs(1))).await.unwrap();
+        assert_eq!(swept, Removed::default());
         assert!(stores.tasks.get(id).await.is_ok());
-        assert_eq!(sweep(&stores, NOW.after(Duration::from_secs(1))).await.unwrap(), 1);
+        let swept = sweep(&stores, NOW.after(Duration::from_secs(1))).await.unwrap();
+        assert_eq!(swept, Removed { tasks: 1, ..Removed::default() });
         assert!(stores.tasks.get(id).await.is_err());
         store.close().await;
     }

@@ -5,8 +5,10 @@ mod channel;
 mod config;
 mod dial;
 mod error;
+mod health;
 
 pub use body::Answer;
 pub use channel::Channel;
 pub use config::Config;
 pub use error::{Error, SharedError};
+pub use health::{Health, health};

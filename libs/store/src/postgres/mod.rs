@@ -3,6 +3,7 @@
 
 mod append;
 mod blobs;
+mod check;
 mod checkpoints;
 mod claims;
 mod config;
@@ -22,6 +23,7 @@ mod prune;
 mod rows;
 mod sessions;
 mod snapshots;
+mod survey;
 mod tasks;
 mod tx;
 mod writer;
@@ -38,6 +40,7 @@ use failed::Bounded;
 use tx::Shards;
 use writer::Writers;
 
+pub use check::PostgresReport;
 pub use config::{OnLoss, PostgresClock, PostgresConfig};
 pub use losses::Loss;
 

@@ -54,21 +54,10 @@ impl PostgresStore {
         });
         Ok(Self { inner })
     }
-
-    /// What the server may lose of what it has answered (PROTOCOL 17), each with what mends it; empty: nothing.
-    /// Opens a connection of its own: for `holdfast doctor`.
-    ///
-    /// # Errors
-    /// [`Error::Url`]; [`Error::Connect`] where the server does not answer.
-    pub async fn losses(config: &PostgresConfig) -> Result<Vec<Loss>> {
-        let (options, server) = options(config)?;
-        let mut connection = connect(&options, &server).await?;
-        losses::find(&mut connection).await.map_err(|source| Error::Connect { server, source })
-    }
 }
 
 /// The options of a connection, and the server's name as it may be shown.
-fn options(config: &PostgresConfig) -> Result<(PgConnectOptions, String)> {
+pub(super) fn options(config: &PostgresConfig) -> Result<(PgConnectOptions, String)> {
     if config.url.is_empty() {
         return Err(Error::Url { why: "it is empty".to_owned() });
     }
@@ -85,7 +74,7 @@ fn options(config: &PostgresConfig) -> Result<(PgConnectOptions, String)> {
     Ok((options, server))
 }
 
-async fn connect(options: &PgConnectOptions, server: &str) -> Result<PgConnection> {
+pub(super) async fn connect(options: &PgConnectOptions, server: &str) -> Result<PgConnection> {
     let refuse = |source| Error::Connect { server: server.to_owned(), source };
     match tokio::time::timeout(ACQUIRE, options.connect()).await {
         Ok(connected) => connected.map_err(refuse),
@@ -95,7 +84,7 @@ async fn connect(options: &PgConnectOptions, server: &str) -> Result<PgConnectio
 
 /// What the server ends by itself: no statement waits for ever, and no lock of a process that vanished in the middle
 /// of a transaction stays. Migrations may take their time.
-fn limited(options: PgConnectOptions, patience: Duration) -> PgConnectOptions {
+pub(super) fn limited(options: PgConnectOptions, patience: Duration) -> PgConnectOptions {
     let limit = patience.as_millis().to_string();
     options.options([
         ("statement_timeout", &limit),
@@ -155,21 +144,22 @@ async fn migrate(connection: &mut PgConnection, server: &str) -> Result<()> {
     }
 }
 
-async fn check_format(connection: &mut PgConnection, server: &str) -> Result<()> {
+/// Returns the format of a store that is there; none: the database has no tables yet.
+pub(super) async fn check_format(connection: &mut PgConnection, server: &str) -> Result<Option<String>> {
     let refuse = |source| Error::Connect { server: server.to_owned(), source };
     let known: bool = sqlx::query_scalar("SELECT to_regclass('meta') IS NOT NULL")
         .fetch_one(&mut *connection)
         .await
         .map_err(refuse)?;
     if !known {
-        return Ok(());
+        return Ok(None);
     }
     let found: String = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'format'")
         .fetch_one(connection)
         .await
         .map_err(refuse)?;
     if found.parse::<u32>().is_ok_and(|found| found <= FORMAT) {
-        return Ok(());
+        return Ok(Some(found));
     }
     Err(Error::NewerDatabase { server: server.to_owned(), found, known: FORMAT })
 }

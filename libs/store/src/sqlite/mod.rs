@@ -20,6 +20,7 @@ mod prune;
 mod rows;
 mod sessions;
 mod snapshots;
+mod survey;
 mod tasks;
 mod values;
 mod writer;

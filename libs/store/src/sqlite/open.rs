@@ -1,5 +1,6 @@
 //! Opening a store: the writer's connection, the migrations, the readers.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,22 +77,29 @@ async fn readers(config: &SqliteConfig, options: SqliteConnectOptions) -> sqlx::
         .await
 }
 
-async fn migrate(config: &SqliteConfig, connection: &mut SqliteConnection) -> Result<()> {
-    let refuse = |source| Error::Open { path: config.path.clone(), source };
+/// Returns the format of a store that is there; none: the file has no tables yet.
+pub(super) async fn check_format(path: &Path, connection: &mut SqliteConnection) -> Result<Option<String>> {
+    let refuse = |source| Error::Open { path: path.to_owned(), source };
     let known: Option<i64> = sqlx::query_scalar("SELECT 1 FROM sqlite_schema WHERE name = 'meta'")
         .fetch_optional(&mut *connection)
         .await
         .map_err(refuse)?;
-    if known.is_some() {
-        let found: String = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'format'")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(refuse)?;
-        if found.parse::<u32>().is_ok_and(|found| found <= FORMAT) {
-            tracing::debug!(format = found, "store found");
-        } else {
-            return Err(Error::Newer { path: config.path.clone(), found, known: FORMAT });
-        }
+    if known.is_none() {
+        return Ok(None);
+    }
+    let found: String = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'format'")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(refuse)?;
+    if found.parse::<u32>().is_ok_and(|found| found <= FORMAT) {
+        return Ok(Some(found));
+    }
+    Err(Error::Newer { path: path.to_owned(), found, known: FORMAT })
+}
+
+async fn migrate(config: &SqliteConfig, connection: &mut SqliteConnection) -> Result<()> {
+    if let Some(format) = check_format(&config.path, connection).await? {
+        tracing::debug!(format, "store found");
     }
     let mut migrations = sqlx::migrate!("migrations/sqlite");
     // Migrations of a later release of the same format only add: this one need not know them.

@@ -4,7 +4,10 @@
 mod crash;
 mod footprint;
 mod proxy;
+#[path = "../common/pruning.rs"]
+mod pruning;
 mod replicas;
+mod survey;
 
 use std::time::Duration;
 

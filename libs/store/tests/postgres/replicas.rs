@@ -275,7 +275,7 @@ async fn leases_run_on_the_databases_clock() {
 #[tokio::test]
 async fn a_server_that_may_lose_commits_is_refused() {
     let database = PostgresDatabase::create().unwrap();
-    let found = PostgresStore::losses(&config(&database)).await.unwrap();
+    let found = PostgresStore::check(&config(&database)).await.unwrap().losses;
     assert_eq!(found.iter().map(|loss| loss.setting).collect::<Vec<_>>(), ["fsync"]);
     let strict = PostgresConfig::new(database.url());
     let refused = PostgresStore::open(strict, PostgresClock::Database).await.unwrap_err();

@@ -5,12 +5,14 @@ mod completions;
 mod config;
 mod decide;
 mod dev;
+mod doctor;
 mod example;
 mod get;
 mod history;
 mod init;
 mod list;
 mod ping;
+mod prune;
 mod run;
 mod serve;
 mod server;
@@ -79,6 +81,8 @@ enum Command {
     Config(config::Args),
     Completions(completions::Args),
     Ping(ping::Args),
+    Doctor(doctor::Args),
+    Prune(prune::Args),
     Example(example::Args),
 }
 
@@ -111,8 +115,11 @@ fn go(global: Global, command: Command, output: Output) -> Result<Exit> {
         other => other,
     };
     let config = settings::load(global.config, command.flags())?;
-    for warning in &config.warnings {
-        output.note(&format!("warning: {warning}"));
+    // `doctor` has them among its findings.
+    if !matches!(command, Command::Doctor(_)) {
+        for warning in &config.warnings {
+            output.note(&format!("warning: {warning}"));
+        }
     }
     let context = Context { config, output };
     if let Command::Config(args) = command {
@@ -149,6 +156,8 @@ impl Command {
             Self::Resolve(args) => args.server.flags(),
             Self::Resume(args) => args.server.flags(),
             Self::Ping(args) => args.server.flags(),
+            Self::Doctor(args) => args.flags(),
+            Self::Prune(args) => args.flags(),
             Self::Init(_) | Self::Config(_) | Self::Completions(_) => Vec::new(),
         }
     }
@@ -171,6 +180,8 @@ impl Command {
             Self::Resolve(args) => args.run(context).await,
             Self::Resume(args) => args.run(context).await,
             Self::Ping(args) => args.run(context).await,
+            Self::Doctor(args) => args.run(context).await,
+            Self::Prune(args) => args.run(context).await,
             Self::Example(args) => args.run(context).await,
             Self::Init(args) => args.run(context.output),
             Self::Config(args) => args.run(&context),

@@ -19,7 +19,7 @@ fn replicas(addresses: &AddressList) -> Option<Replicas> {
 }
 
 /// The journal's store behind the checkpoint service; none where no address is given.
-pub(super) fn stores(join: &Join) -> Option<Stores> {
+pub(crate) fn stores(join: &Join) -> Option<Stores> {
     replicas(&join.checkpoint).map(|service| Stores::of(RemoteStore::new(service)))
 }
 

@@ -5,7 +5,7 @@
 pub(crate) mod checkpoint;
 pub(crate) mod health;
 pub(crate) mod idempotency;
-mod joined;
+pub(crate) mod joined;
 pub(crate) mod orchestrator;
 mod process;
 pub(crate) mod worker;

@@ -1,10 +1,13 @@
 //! The commands that talk to a server, and those that need none.
 
+use std::process::Output;
+
+use holdfast_testkit::{Flush, Postgres, Redis};
 use serde_json::Value;
 
-use crate::binary::{lines, output, stderr, stdout};
+use crate::binary::{GUARD, lines, output, stderr, stdout};
 use crate::plans;
-use crate::scene::Scene;
+use crate::scene::{Scene, wait_until};
 
 #[test]
 fn a_server_is_asked_and_answers_in_json() {
@@ -135,4 +138,149 @@ fn what_init_writes_runs() {
     assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
     let output: Value = serde_json::from_str(&stdout(&ended)).unwrap();
     assert_eq!(output["readmes"].as_array().unwrap().len(), 1, "{output}");
+}
+
+/// The findings of a kind.
+fn findings(examined: &Output, kind: &str) -> Vec<Value> {
+    lines(examined).into_iter().filter(|finding| finding["kind"] == kind).collect()
+}
+
+#[test]
+fn the_doctor_finds_nothing_in_a_fresh_folder() {
+    let scene = Scene::new(plans::trip);
+    let well = output(scene.holdfast().args(["doctor", "--json"]));
+    assert_eq!(well.status.code(), Some(0), "{}", stdout(&well));
+    for kind in ["configuration", "data_folder", "server"] {
+        assert_eq!(findings(&well, kind)[0]["status"], "ok", "{}", stdout(&well));
+    }
+    assert_eq!(findings(&well, "disk").len(), 1);
+    assert!(findings(&well, "redis").is_empty() && findings(&well, "postgres").is_empty());
+    assert!(!scene.plan().with_file_name(".holdfast").exists(), "a look makes nothing");
+}
+
+#[test]
+fn the_doctor_says_what_mends_a_wrong_url_and_keeps_its_secret() {
+    let scene = Scene::new(plans::trip);
+    let doctor = || {
+        let mut command = scene.holdfast();
+        command.arg("doctor").env("HOLDFAST_REDIS__URL", "redis://:hunter2@127.0.0.1:1");
+        command.env("HOLDFAST_WORKER__SLOT", "3");
+        command
+    };
+    let ill = output(doctor().arg("--json"));
+    assert_eq!(ill.status.code(), Some(1), "{}", stdout(&ill));
+    let redis = &findings(&ill, "redis")[0];
+    assert_eq!(
+        (&redis["status"], &redis["mend"]),
+        (&"fail".into(), &"HOLDFAST_REDIS__URL=redis://HOST:6379".into())
+    );
+    let unknown = &findings(&ill, "configuration")[0];
+    assert_eq!(unknown["status"], "warn");
+    assert!(unknown["mend"].as_str().unwrap().contains("export HOLDFAST_WORKER__SLOTS="), "{unknown}");
+    let told = output(&mut doctor());
+    let told = stdout(&told) + &stderr(&told) + &stdout(&ill) + &stderr(&ill);
+    assert!(told.contains("mend it: HOLDFAST_REDIS__URL=") && !told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn the_doctor_says_what_a_postgresql_may_lose() {
+    let scene = Scene::new(plans::trip);
+    let postgres = Postgres::start(Flush::Never).unwrap();
+    let doctor = || {
+        let mut command = scene.holdfast();
+        command.args(["doctor", "--json"]).env("HOLDFAST_STORE__URL", postgres.url());
+        command
+    };
+    let ill = output(&mut doctor());
+    assert_eq!(ill.status.code(), Some(1), "{}", stdout(&ill));
+    let lossy = findings(&ill, "postgres_durability");
+    assert_eq!((lossy.len(), &lossy[0]["status"]), (1, &"fail".into()), "{lossy:?}");
+    let mend = lossy[0]["mend"].as_str().unwrap();
+    assert!(mend.starts_with("ALTER SYSTEM SET fsync = 'on'"), "{mend}");
+    let warned = output(doctor().env("HOLDFAST_STORE__ON_LOSS", "warn"));
+    assert_eq!(warned.status.code(), Some(0), "{}", stdout(&warned));
+    assert_eq!(findings(&warned, "postgres_durability")[0]["status"], "warn");
+    for kind in ["postgres", "postgres_clock", "postgres_contents"] {
+        assert_eq!(findings(&warned, kind)[0]["status"], "ok", "{}", stdout(&warned));
+    }
+    // Nothing is there to be removed, and no table is made for it.
+    let counted = output(
+        scene.holdfast().args(["prune", "--dry-run", "--json"]).env("HOLDFAST_STORE__URL", postgres.url()),
+    );
+    assert_eq!(counted.status.code(), Some(0), "{}", stderr(&counted));
+    assert_eq!(lines(&counted)[0]["tasks"], 0);
+    let contents = &findings(&output(&mut doctor()), "postgres_contents")[0]["message"];
+    assert!(contents.as_str().unwrap().contains("no tables yet"), "{contents}");
+    // One that stands still is waited for, but not for ever.
+    postgres.freeze().unwrap();
+    let frozen = output(&mut doctor());
+    postgres.thaw().unwrap();
+    for kind in ["postgres", "postgres_contents"] {
+        assert_eq!(findings(&frozen, kind)[0]["status"], "fail", "{}", stdout(&frozen));
+    }
+}
+
+#[test]
+fn the_doctor_says_what_a_redis_does_not_keep() {
+    let scene = Scene::new(plans::trip);
+    let redis = Redis::start().unwrap();
+    let doctor = || {
+        let mut command = scene.holdfast();
+        command.args(["doctor", "--json"]).env("HOLDFAST_REDIS__URL", redis.url());
+        // A machine that is busy is no finding.
+        command.env("HOLDFAST_REDIS__TIMEOUT", "4s");
+        command
+    };
+    // Before a table it need not keep anything.
+    let well = output(&mut doctor());
+    assert_eq!(well.status.code(), Some(0), "{}", stdout(&well));
+    for kind in ["redis", "redis_durability", "redis_clock"] {
+        assert_eq!(findings(&well, kind)[0]["status"], "ok", "{}", stdout(&well));
+    }
+    let ill = output(doctor().env("HOLDFAST_REDIS__KEEPS", "everything"));
+    assert_eq!(ill.status.code(), Some(1), "{}", stdout(&ill));
+    let weaker = findings(&ill, "redis_durability");
+    let mends: Vec<_> = weaker.iter().filter_map(|finding| finding["mend"].as_str()).collect();
+    assert!(mends.contains(&"redis-cli CONFIG SET appendonly yes"), "{mends:?}");
+}
+
+#[test]
+fn what_a_dry_run_counts_is_what_goes() {
+    let scene = Scene::new(plans::trip);
+    let dev = scene.dev();
+    let server = dev.server();
+    let submitted = output(scene.holdfast().args(["submit", "plan.yaml", "--watch", "--server", &server]));
+    assert_eq!(submitted.status.code(), Some(0), "{}", stderr(&submitted));
+    let prune = |args: &[&str]| output(scene.holdfast().args(["prune", "--json"]).args(args));
+    let data = scene.data().display().to_string();
+    let dry = ["--dry-run", "--older-than", "1ms", "--data-dir", &data];
+    // The owner of the folder is at work meanwhile.
+    wait_until("finished task", GUARD, || {
+        let counted = prune(&dry);
+        assert_eq!(counted.status.code(), Some(0), "{}", stderr(&counted));
+        lines(&counted)[0]["tasks"] == 1
+    });
+    assert_eq!(lines(&prune(&["--dry-run", "--data-dir", &data]))[0]["tasks"], 0, "it is not old");
+    let examined =
+        output(scene.holdfast().args(["doctor", "--json", "--server", &server, "--data-dir", &data]));
+    assert_eq!(examined.status.code(), Some(0), "{}", stdout(&examined));
+    let folder = findings(&examined, "data_folder")[0]["message"].to_string();
+    assert!(folder.contains(&format!("in use by process {}", dev.process.pid())), "{folder}");
+    assert!(findings(&examined, "server")[0]["message"].as_str().unwrap().contains("answers in"));
+
+    let refused = prune(&["--older-than", "1ms", "--data-dir", &data]);
+    assert_eq!(refused.status.code(), Some(1), "{}", stdout(&refused));
+    assert!(stderr(&refused).contains("is using the data folder"), "{}", stderr(&refused));
+    let checkpoint = dev.address("checkpoint");
+    let nowhere = prune(&["--dry-run", "--checkpoint", &checkpoint]);
+    assert_eq!(nowhere.status.code(), Some(2), "{}", stderr(&nowhere));
+    let removed = prune(&["--older-than", "1ms", "--checkpoint", &checkpoint]);
+    assert_eq!(removed.status.code(), Some(0), "{}", stderr(&removed));
+    assert_eq!((&lines(&removed)[0]["tasks"], &lines(&removed)[0]["dry_run"]), (&1.into(), &false.into()));
+    let left = output(scene.holdfast().args(["list", "--json", "--server", &server]));
+    assert_eq!((left.status.code(), lines(&left).len()), (Some(0), 0));
+    drop(dev);
+    let none = prune(&["--older-than", "1ms", "--data-dir", &data]);
+    assert_eq!(none.status.code(), Some(0), "{}", stderr(&none));
+    assert_eq!(lines(&none)[0]["tasks"], 0);
 }
