@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use holdfast_plan::ArgsSchema;
+use holdfast_plan::{ArgsSchema, Findings};
 use holdfast_types::{Class, Effect, Failure, Reason, Source, ToolManifest, ToolName};
 use serde_json::Value;
 
@@ -31,9 +31,9 @@ impl Arguments {
                 .from_source(Source::Platform)
         };
         match &*self.compiled(manifest) {
-            Ok(schema) => {
-                schema.check(manifest.name.as_str(), args).map_err(|findings| refused(findings.to_string()))
-            }
+            Ok(schema) => schema
+                .check(manifest.name.as_str(), args)
+                .map_err(|findings| refused(told(manifest, &findings))),
             Err(why) => Err(refused(format!("the schema of {} is no JSON Schema: {why}", manifest.name))),
         }
     }
@@ -54,6 +54,16 @@ impl Arguments {
     }
 }
 
+/// What is wrong with arguments. Where some are sensitive only the places are named: what is quoted of a value here
+/// stands in no journal by which it could be known again and redacted.
+fn told(manifest: &ToolManifest, findings: &Findings) -> String {
+    if manifest.sensitive.is_empty() {
+        return findings.to_string();
+    }
+    let places: Vec<_> = findings.list().iter().map(|finding| finding.path.as_str()).collect();
+    format!("{}: not what the schema of {} asks for", places.join(", "), manifest.name)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -71,6 +81,9 @@ mod tests {
         let failure = arguments.check(&old, &json!({"cents": "five"})).unwrap_err();
         assert_eq!((failure.class, failure.effect), (Class::Semantic, Effect::NotExecuted));
         assert!(failure.message.contains("args.cents"), "{}", failure.message);
+        let sensitive = ToolManifest { sensitive: vec!["/cents".into()], ..old };
+        let failure = arguments.check(&sensitive, &json!({"cents": "five"})).unwrap_err();
+        assert_eq!(failure.message, "args.cents: not what the schema of pay asks for");
         let new = ToolManifest::new(name, schema("string"));
         assert!(arguments.check(&new, &json!({"cents": "five"})).is_ok());
     }

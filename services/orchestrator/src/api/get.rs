@@ -9,8 +9,12 @@ use holdfast_types::journal::EventRow;
 use holdfast_types::task::{StepStatus, TaskRow, TaskSpec};
 use holdfast_types::{CallId, Key, TaskId, Timestamp};
 
+use super::redact::Redactor;
 use super::{ApiError, Asked, Orchestrator, trace};
 use crate::driver::all_events;
+
+/// How many events one read of the journal takes.
+pub(super) const EVENTS_A_READ: u32 = 256;
 
 /// A task at a glance.
 #[derive(Debug, Clone)]
@@ -21,7 +25,7 @@ pub struct TaskView {
     pub trace_id: String,
     /// When its time is up.
     pub deadline_at: Timestamp,
-    /// What its journal says of it.
+    /// What its journal says of it; what is sensitive is redacted.
     pub summary: Summary,
     /// How many steps are where.
     pub steps: StepCounts,
@@ -60,6 +64,8 @@ pub(super) struct Folded {
     pub(super) asked_at: HashMap<CallId, Timestamp>,
     /// The keys of calls.
     pub(super) keys: HashMap<CallId, Key>,
+    /// Knows all that is sensitive in it.
+    pub(super) redactor: Redactor,
 }
 
 impl Orchestrator {
@@ -79,7 +85,7 @@ impl Orchestrator {
             row,
             trace_id: trace::trace_id(id, spec.traceparent.as_deref()),
             deadline_at: spec.deadline_at,
-            summary: folded.task.summary(),
+            summary: folded.redactor.summary(folded.task.summary()),
             steps,
             asked: super::question::asked(&folded),
         })
@@ -91,7 +97,29 @@ impl Orchestrator {
 
     pub(super) async fn folded(&self, id: TaskId) -> Result<Folded, ApiError> {
         let events = all_events(&*self.shared.deps.journal, id).await.map_err(|error| found(error, id))?;
-        fold(id, &events)
+        let mut folded = fold(id, &events)?;
+        if folded.redactor.is_needed() {
+            for row in &events {
+                folded.redactor.learn(row, &*self.shared.deps.blobs).await?;
+            }
+        }
+        Ok(folded)
+    }
+
+    /// What hides what is sensitive in a task: it knows all that stands in the journal by now.
+    pub(super) async fn redactor(&self, id: TaskId) -> Result<Redactor, ApiError> {
+        let mut redactor = Redactor::of(&self.spec_of(id).await?);
+        let mut after = 0;
+        while redactor.is_needed() {
+            let rows = self.shared.deps.journal.events(id, after, EVENTS_A_READ).await;
+            let rows = rows.map_err(|error| found(error, id))?;
+            let Some(last) = rows.last() else { break };
+            after = last.seq;
+            for row in &rows {
+                redactor.learn(row, &*self.shared.deps.blobs).await?;
+            }
+        }
+        Ok(redactor)
     }
 
     /// What a task is to do: its first event.
@@ -115,7 +143,8 @@ pub(super) fn found(error: holdfast_ports::Error, id: TaskId) -> ApiError {
 fn fold(id: TaskId, events: &[EventRow]) -> Result<Folded, ApiError> {
     let unreadable = |source| ApiError::Unreadable { task: id, source };
     let task = Task::fold(id, events).map_err(unreadable)?;
-    let mut folded = Folded { task, asked_at: HashMap::new(), keys: HashMap::new() };
+    let redactor = Redactor::of(task.spec());
+    let mut folded = Folded { task, asked_at: HashMap::new(), keys: HashMap::new(), redactor };
     for row in events {
         if !matches!(row.kind.as_str(), "question_asked" | "attempt_started") {
             continue;

@@ -3,14 +3,11 @@
 use holdfast_types::TaskId;
 use holdfast_types::journal::EventRow;
 
-use super::redact::Redactor;
+use super::get::EVENTS_A_READ;
 use super::{ApiError, Orchestrator, get};
 
 /// A page stays below the size of a message.
 const PAGE_BYTES: usize = 3 * 1024 * 1024;
-
-/// How many events one read of the journal takes.
-const EVENTS_A_READ: u32 = 256;
 
 /// Which events are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +23,7 @@ pub struct HistoryQuery {
 /// A page of a journal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryPage {
-    /// The events, in order; sensitive arguments are redacted.
+    /// The events, in order; what is sensitive is redacted.
     pub events: Vec<EventRow>,
     /// Where the next page begins; none: this was the last for now.
     pub next_after: Option<u64>,
@@ -38,7 +35,7 @@ impl Orchestrator {
     /// # Errors
     /// [`ApiError::NotFound`], [`ApiError::Unreadable`], [`ApiError::Store`].
     pub async fn history(&self, id: TaskId, query: HistoryQuery) -> Result<HistoryPage, ApiError> {
-        let redactor = Redactor::of(&self.spec_of(id).await?);
+        let redactor = self.redactor(id).await?;
         let size = usize::try_from(query.size).unwrap_or(usize::MAX);
         let mut page = HistoryPage { events: Vec::new(), next_after: None };
         let mut after = query.after_seq;

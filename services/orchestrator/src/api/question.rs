@@ -4,7 +4,6 @@ use holdfast_engine::event::Question as EngineQuestion;
 use holdfast_types::{CallId, Failure, Key, Payload, Timestamp, ToolName};
 
 use super::get::Folded;
-use super::redact;
 
 /// A question that waits for a person.
 #[derive(Debug, Clone)]
@@ -51,9 +50,10 @@ pub enum Question {
     },
 }
 
-/// All that a task asks.
+/// All that a task asks; what is sensitive is redacted.
 pub(super) fn asked(folded: &Folded) -> Vec<Asked> {
-    let questions = folded.task.summary().questions;
+    let redactor = &folded.redactor;
+    let questions = redactor.summary(folded.task.summary()).questions;
     if questions.is_empty() {
         return Vec::new();
     }
@@ -61,8 +61,7 @@ pub(super) fn asked(folded: &Folded) -> Vec<Asked> {
     let ask = |view: holdfast_engine::state::QuestionView| {
         let call = calls.iter().find(|call| call.call == view.call);
         let tool = call.map(|call| call.tool.clone());
-        let manifest = tool.as_ref().and_then(|tool| folded.task.manifest(tool));
-        let args = call.and_then(|call| call.args.clone()).map(|args| redact::payload(manifest, args));
+        let args = call.and_then(|call| Some(redactor.args(&call.call, &call.tool, call.args.clone()?)));
         let question = match view.question {
             EngineQuestion::Approval { digest } => {
                 Question::Approval { tool, args, digest, why: "the call waits for an approval".to_owned() }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use holdfast_engine::Task;
 use holdfast_engine::state::{CallView, ItemView, StepResult, StepView};
 use holdfast_types::plan::{Importance, Step};
 use holdfast_types::task::{ResultSource, StepStatus, TaskBody};
@@ -11,7 +10,9 @@ use holdfast_types::{
 };
 use serde_json::Value;
 
-use super::{ApiError, Orchestrator, redact};
+use super::get::Folded;
+use super::redact::Redactor;
+use super::{ApiError, Orchestrator};
 
 /// Which subtasks are asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,9 +49,9 @@ pub struct Subtask {
     pub status: StepStatus,
     /// What its failure means.
     pub importance: Importance,
-    /// The element of the fan-out.
+    /// The element of the fan-out; what is sensitive is redacted, as in all of a subtask.
     pub item: Option<Value>,
-    /// The arguments, once known; what is sensitive is redacted.
+    /// The arguments, once known.
     pub args: Option<Payload>,
     /// The result.
     pub result: Option<Payload>,
@@ -89,7 +90,7 @@ impl Orchestrator {
             })?,
         };
         let folded = self.folded(id).await?;
-        let all = subtasks(&folded.task).into_iter().filter(|subtask| {
+        let all = subtasks(&folded).into_iter().filter(|subtask| {
             query.step.as_ref().is_none_or(|step| subtask.step == *step)
                 && (query.statuses.is_empty() || query.statuses.contains(&subtask.status))
         });
@@ -101,7 +102,8 @@ impl Orchestrator {
     }
 }
 
-fn subtasks(task: &Task) -> Vec<Subtask> {
+fn subtasks(folded: &Folded) -> Vec<Subtask> {
+    let (task, redactor) = (&folded.task, &folded.redactor);
     let mut calls: HashMap<(StepId, Option<u32>), Vec<CallView>> = HashMap::new();
     let mut undos: HashMap<CallId, StepStatus> = HashMap::new();
     for call in task.calls() {
@@ -121,18 +123,18 @@ fn subtasks(task: &Task) -> Vec<Subtask> {
                 for item in items {
                     let made = of(Some(item.index));
                     if made.is_empty() {
-                        subtasks.push(not_called(step, &view, Some(item)));
+                        subtasks.push(not_called(redactor, step, &view, Some(item)));
                     }
-                    let called = |call| called(task, step, call, item.source, Some(&item.item), &undos);
+                    let called = |call| called(redactor, step, call, item.source, Some(&item.item), &undos);
                     subtasks.extend(made.into_iter().map(called));
                 }
             }
             StepResult::Single(_) | StepResult::Items(_) | StepResult::Members(_) => {
                 let made = of(None);
                 if made.is_empty() {
-                    subtasks.push(not_called(step, &view, None));
+                    subtasks.push(not_called(redactor, step, &view, None));
                 }
-                let called = |call| called(task, step, call, view.source, None, &undos);
+                let called = |call| called(redactor, step, call, view.source, None, &undos);
                 subtasks.extend(made.into_iter().map(called));
             }
         }
@@ -141,14 +143,13 @@ fn subtasks(task: &Task) -> Vec<Subtask> {
 }
 
 fn called(
-    task: &Task,
+    redactor: &Redactor,
     step: &Step,
     call: CallView,
     source: Option<ResultSource>,
     item: Option<&Value>,
     undos: &HashMap<CallId, StepStatus>,
 ) -> Subtask {
-    let manifest = task.manifest(&call.tool);
     let done = call.status.counts();
     let effect = match (&call.failure, call.attempts) {
         _ if call.status == StepStatus::Succeeded => Some(Effect::Executed),
@@ -163,15 +164,15 @@ fn called(
     Subtask {
         undo: undos.get(&call.call).copied(),
         step: step.id.clone(),
+        args: call.args.map(|args| redactor.args(&call.call, &call.tool, args)),
         tool: Some(call.tool),
         status: call.status,
         importance: step.importance,
-        item: item.cloned(),
-        args: call.args.map(|args| redact::payload(manifest, args)),
-        result: done.then_some(call.result),
+        item: item.map(|item| redactor.item(&step.id, item.clone())),
+        result: done.then(|| redactor.result(&step.id, call.result)),
         source: source.filter(|_| done),
         recorded_at: call.recorded_at.filter(|_| done),
-        failure: call.failure.filter(|_| !done),
+        failure: call.failure.filter(|_| !done).map(|failure| redactor.failure(failure)),
         effect,
         attempts: call.attempts,
         worker: call.worker,
@@ -182,19 +183,20 @@ fn called(
 }
 
 /// A step, or an item of one, that has called nothing: a group, or one that has not begun or was skipped.
-fn not_called(step: &Step, view: &StepView, item: Option<&ItemView>) -> Subtask {
+fn not_called(redactor: &Redactor, step: &Step, view: &StepView, item: Option<&ItemView>) -> Subtask {
+    let failure = item.map_or_else(|| view.failure.clone(), |item| item.failure.clone());
     Subtask {
         call: item.map(|item| CallId::forward(step.id.clone(), Some(item.index))),
         step: step.id.clone(),
         tool: step.call().map(|call| call.tool.clone()),
         status: item.map_or(view.status, |item| item.status),
         importance: step.importance,
-        item: item.map(|item| item.item.clone()),
+        item: item.map(|item| redactor.item(&step.id, item.item.clone())),
         args: None,
         result: None,
         source: None,
         recorded_at: None,
-        failure: item.map_or_else(|| view.failure.clone(), |item| item.failure.clone()),
+        failure: failure.map(|failure| redactor.failure(failure)),
         effect: None,
         attempts: 0,
         worker: None,

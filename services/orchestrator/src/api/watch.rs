@@ -16,9 +16,9 @@ pub type WatchStream = BoxStream<'static, Result<WatchItem, ApiError>>;
 /// One thing that a watcher sees.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WatchItem {
-    /// An event, in the order of seq, without gaps; sensitive arguments are redacted.
+    /// An event, in the order of seq, without gaps; what is sensitive is redacted.
     Event(EventRow),
-    /// How the task ended: once, as the last.
+    /// How the task ended: once, as the last; what is sensitive is redacted.
     Outcome {
         /// How.
         finished: Box<Finished>,
@@ -56,7 +56,7 @@ impl Orchestrator {
         if after_seq > row.last_seq {
             return Err(ApiError::OutOfRange { after_seq, last_seq: row.last_seq });
         }
-        let redactor = Redactor::of(&self.spec_of(id).await?);
+        let redactor = self.redactor(id).await?;
         let ended = row.status == TaskStatus::Finished && after_seq == row.last_seq;
         let state = if ended { self.end_of(id, row.last_seq).await? } else { State::Following };
         let events = self.shared.deps.journal.follow(id, after_seq).await?;
@@ -104,12 +104,18 @@ impl Watch {
     async fn next(&mut self) -> Option<Result<WatchItem, ApiError>> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Over => None,
-            State::Ending(finished, at) => Some(Ok(WatchItem::Outcome { finished, at })),
+            State::Ending(finished, at) => {
+                Some(Ok(WatchItem::Outcome { finished: self.redactor.finished(finished), at }))
+            }
             State::Following => {
                 let row = match self.events.next().await? {
                     Ok(row) => row,
                     Err(error) => return Some(Err(error.into())),
                 };
+                let blobs = &*self.orchestrator.shared.deps.blobs;
+                if let Err(error) = self.redactor.learn(&row, blobs).await {
+                    return Some(Err(error.into()));
+                }
                 match after(&self.orchestrator, self.id, &row).await {
                     Ok(state) => self.state = state,
                     Err(error) => return Some(Err(error)),

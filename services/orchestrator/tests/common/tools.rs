@@ -24,6 +24,8 @@ pub enum Reply {
     Refuse(Class),
     /// Fails for good.
     Break,
+    /// Takes effect, and fails for good with this message.
+    Complain(String),
     /// Takes effect, and runs until the test lets go.
     Hold,
     /// As `Hold`, with heartbeats; a cancel comes after the effect may have begun.
@@ -209,6 +211,9 @@ impl Tools for Worker {
             }
             Reply::Break => {
                 Some(Err(Failure::new(Class::Permanent, Effect::NotExecuted, Reason::ToolError, "never")))
+            }
+            Reply::Complain(message) => {
+                Some(Err(Failure::new(Class::Permanent, Effect::NotExecuted, Reason::ToolError, message)))
             }
             Reply::Hold | Reply::Beat | Reply::Hang | Reply::Panic => None,
             Reply::Vanish => {
