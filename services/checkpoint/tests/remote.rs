@@ -1,6 +1,6 @@
 //! The remote clients where connections break and replicas go (PROTOCOL 9, 18).
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
 mod common;
 
