@@ -3,13 +3,15 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Platform, Reply, Running, tool, until, within};
 use futures::StreamExt;
-use holdfast_orchestrator::{HistoryQuery, SubtaskQuery};
+use holdfast_orchestrator::{Config, HistoryQuery, SubtaskQuery};
 use holdfast_ports::Journal as _;
 use holdfast_proto::v1;
 use holdfast_proto::v1::orchestrator_service_server::OrchestratorService as _;
-use holdfast_types::{SideEffect, TaskId, TaskOutcome, TaskStatus};
+use holdfast_types::{SideEffect, TaskId, TaskOutcome};
 use serde_json::{Value, json};
 
 const SECRETS: [&str; 4] = ["tok-98765", "4000-1234", "5000-6789", "987654"];
@@ -133,14 +135,16 @@ async fn a_question_about_a_sensitive_call_does_not_say_it() {
     let platform = platform().await;
     platform.worker.script("look", [Reply::Give(json!({"token": "tok-98765", "user": "ann"}))]);
     platform.worker.script("pay", [Reply::Vanish]);
-    let running = platform.start().await;
-    let task = running.submit_with(PLAN, inputs()).await;
-    until(async || {
-        let view = running.orchestrator.get(task).await.unwrap();
-        view.row.status == TaskStatus::Waiting && !view.asked.is_empty()
-    })
-    .await;
+    let config = Config { begin_within: Duration::from_millis(100), ..Config::default() };
+    let running = platform.start_with(config, platform.deps()).await;
+    let plan = PLAN.replace("cents: 5 }", "cents: 5 }\n    attempt_timeout: 10ms");
+    let task = running.submit_with(&plan, inputs()).await;
+    until(async || platform.worker.ledger().len() == 2).await;
+    // The worker is gone for good: nobody can say what became of the call.
+    platform.change_workers(Vec::clear);
+    running.event(task, "question_asked").await;
     let view = running.orchestrator.get(task).await.unwrap();
+    assert_eq!(view.asked.len(), 1);
     assert!(format!("{:?}", view.asked).contains("cents"), "what is not sensitive is shown");
     for (what, text) in shown(&running, task).await {
         assert_hidden(what, &text);
