@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn it_is_read_as_people_write_it_and_never_shows_its_password() {
         let config: PostgresConfig =
-            serde_json::from_str(r#"{"url": "postgres://u:secret@db/h", "lease": "5s", "on_loss": "WARN"}"#)
+            serde_json::from_str(r#"{"url": "postgres://u:secret@db/h", "lease": "5s", "on_loss": "warn"}"#)
                 .unwrap();
         assert_eq!((config.lease, config.on_loss), (Duration::from_secs(5), OnLoss::Warn));
         assert_eq!(config.url.expose(), "postgres://u:secret@db/h");
