@@ -31,8 +31,8 @@ fn every_service_has_its_verbs() {
     assert_eq!(verbs("IdempotencyService"), "Begin Extend Complete Release FailFinal Get List Forget");
     assert_eq!(
         verbs("CheckpointService"),
-        "CreateTask Append Load Follow GetTaskRow ListTasks PutSnapshot InstanceSession Claim ReleaseTask PutInbox \
-         ListInbox ClaimKey ExtendKey CompleteKey ReleaseKey FailKey GetKey ListKeys ForgetKey PutBlob GetBlob \
+        "CreateTask Append Load Follow GetTaskRow ListTasks PutSnapshot GetLastGood InstanceSession Claim ReleaseTask PutInbox \
+         ListInbox ClaimKey ExtendKey CompleteKey ReleaseKey FailKey GetKey ListKeys ForgetKey Prune PutBlob GetBlob \
          PutCheckpoint PutCheckpointWrites GetCheckpoint ListCheckpoints CopyCheckpoints PruneCheckpoints"
     );
     assert_eq!(

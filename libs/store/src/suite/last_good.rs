@@ -16,7 +16,8 @@ fn under(namespace: &str, tool: &str, fingerprint: &str) -> LastGoodKey {
     LastGoodKey {
         namespace: Namespace::try_new(namespace).unwrap(),
         tool: ToolName::try_new(tool).unwrap(),
-        fingerprint: fingerprint.to_owned(),
+        // Any SHA-256 does; the name stands at its end.
+        fingerprint: format!("{:0>64}", hex::encode(fingerprint)),
     }
 }
 

@@ -103,6 +103,10 @@ async fn run(table: &RedisKeys, model: &mut Model, step: &Step, clock: &AtomicI6
             return;
         }
         Step::Begin { holder: index, epoch, other, verify, lease } => {
+            if *index >= 2 && model.entry.clone().is_none_or(|entry| entry.seen(now).row.is_free()) {
+                // A task's call claims by its append, where there is a journal beside the table; alone there is none.
+                return;
+            }
             let begin = Begin {
                 key,
                 fingerprint: if *other { "f2" } else { "f1" }.to_owned(),

@@ -4,10 +4,6 @@ local lease_until = is_call(holder) and '' or text(now + number(lease))
 local entry = seen(load())
 
 if not entry or is_free(entry) then
-  if is_call(holder) then
-    -- A call of a task claims its key by the append of its intent, in the index: the word alone permits nothing.
-    return { 'ACQUIRED', entry and entry.token or '0', '0', '0' }
-  end
   local token = token_after(entry and entry.token or '0')
   save({
     generation = entry and entry.generation or '1',
