@@ -29,6 +29,10 @@ pub(crate) enum NoPlace {
     Busy,
 }
 
+/// How long a worker that could not be reached is left alone where others host the tool: by then the directory, which is
+/// told of it, knows whether it lives. A dead worker's places are free at once, so without this it would draw every call.
+const REST: Duration = Duration::from_secs(1);
+
 fn least_loaded(mut candidates: Vec<(LiveWorker, Arc<Semaphore>)>) -> Result<Place, NoPlace> {
     candidates.sort_by_key(|(_, slots)| std::cmp::Reverse(slots.available_permits()));
     for (worker, slots) in candidates {
@@ -39,14 +43,43 @@ fn least_loaded(mut candidates: Vec<(LiveWorker, Arc<Semaphore>)>) -> Result<Pla
     Err(NoPlace::Busy)
 }
 
+async fn up(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The places of all workers, shared by the drivers of an instance.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     // A std mutex: held for a look-up, never across an await.
     slots: Mutex<HashMap<WorkerId, Arc<Semaphore>>>,
+    /// Workers that could not be reached, and until when they rest. A std mutex, as the one above.
+    resting: Mutex<HashMap<WorkerId, Instant>>,
 }
 
 impl Places {
+    /// Leaves a worker alone for a while: it could not be reached, or the connection to it was lost.
+    pub(crate) fn rest(&self, worker: WorkerId) {
+        let now = Instant::now();
+        let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        resting.retain(|_, until| *until > now);
+        resting.insert(worker, now + REST);
+    }
+
+    fn rests(&self, worker: WorkerId) -> bool {
+        let resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        resting.get(&worker).is_some_and(|until| *until > Instant::now())
+    }
+
+    /// When the next of the resting workers is up again.
+    fn next_up(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        resting.values().filter(|until| **until > now).min().copied()
+    }
+
     /// Takes a place on the least loaded worker that hosts the tool as it was pinned, without waiting.
     pub(crate) fn try_take(&self, view: &DirectoryView, tool: &ToolManifest) -> Result<Place, NoPlace> {
         let candidates = self.candidates(view, tool)?;
@@ -84,8 +117,11 @@ impl Places {
             };
             let limit = if missing == NoPlace::Busy { until } else { patience };
             let version = view.version;
+            let next_up = self.next_up();
             tokio::select! {
-                place = self.queue(&view, tool) => return Ok(place),
+                // The worker whose queue this was may have died meanwhile: its places are free because of that.
+                place = self.queue(&view, tool) => if self.suits(&view, tool, &place) { return Ok(place) },
+                () = up(next_up) => {}
                 changed = directory.changed(version) => view = changed,
                 () = tokio::time::sleep_until(limit) => return Err(missing),
             }
@@ -111,6 +147,11 @@ impl Places {
         select_all(queues).await.0
     }
 
+    fn suits(&self, view: &DirectoryView, tool: &ToolManifest, place: &Place) -> bool {
+        let candidates = self.candidates(view, tool).unwrap_or_default();
+        candidates.iter().any(|(worker, _)| worker.info.id == place.worker.info.id)
+    }
+
     fn candidates(
         &self,
         view: &DirectoryView,
@@ -130,9 +171,13 @@ impl Places {
                 compatible.push(worker);
             }
         }
-        let chosen = if exact.is_empty() { compatible } else { exact };
+        let mut chosen = if exact.is_empty() { compatible } else { exact };
         if chosen.is_empty() {
             return Err(missing);
+        }
+        // Where all of them rest, one of them is tried all the same.
+        if chosen.iter().any(|worker| !self.rests(worker.info.id)) {
+            chosen.retain(|worker| !self.rests(worker.info.id));
         }
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         // Workers that went away are forgotten when there are clearly more of them than of those that live.

@@ -3,9 +3,14 @@
 
 mod common;
 
-use common::{Platform, Reply, chain, until};
+use std::sync::Arc;
+
+use common::{Platform, Reply, Worker, chain, until};
 use holdfast_orchestrator::{Question, Sent};
+use holdfast_ports::LiveWorker;
+use holdfast_runtime::Ids;
 use holdfast_types::inbox::{Decision, Message};
+use holdfast_types::worker::WorkerInfo;
 use holdfast_types::{Class, TaskOutcome};
 use serde_json::json;
 
@@ -185,4 +190,33 @@ output: ${steps.b.result.of.size}
     let history = running.orchestrator.history(task, common::all()).await.unwrap();
     let longest = history.events.iter().map(|row| row.body.len()).max().unwrap();
     assert!(longest < 70_000, "{longest} bytes in one event");
+}
+
+/// DESIGN section 1: the loss of a worker replica costs its calls another worker, no more. A dead one is the least loaded
+/// of all: its places are free as soon as they are taken.
+#[tokio::test]
+async fn a_dead_worker_replica_draws_few_calls_and_spends_nobody_s_budget() {
+    const WIDTH: usize = 200;
+    const SLOTS: usize = 25;
+    let platform = Platform::new().await;
+    let dead = Arc::new(Worker::default());
+    dead.die();
+    platform.change_workers(|workers| {
+        let living = workers[0].clone();
+        let info = Arc::new(WorkerInfo { id: Ids::system().worker(), ..(*living.info).clone() });
+        workers.push(LiveWorker { info, tools: Arc::clone(&dead) as _, ..living });
+    });
+    let running = platform.start().await;
+    let items: Vec<String> = (0..WIDTH).map(|item| item.to_string()).collect();
+    let plan = format!(
+        "holdfast: v1\nname: fan\nsteps:\n  - {{ id: all, tool: pay, for_each: [{}], args: {{ index: \"${{item}}\" }} }}\n",
+        items.join(", ")
+    );
+    let task = running.submit(&plan).await;
+    let finished = running.end(task).await;
+    assert_eq!(finished.outcome, TaskOutcome::Succeeded, "{:?}", finished.failure);
+    assert_eq!(platform.worker.ledger().len(), WIDTH);
+    // Those that were on their way when the first dial failed; after that it is left alone, but for a try now and then.
+    assert!((1..=2 * SLOTS).contains(&dead.dials()), "{} dials", dead.dials());
+    running.stop().await;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use holdfast_resilience::backoff;
 use holdfast_resilience::classify::{Verdict, may_retry};
 use holdfast_types::retry::RetryPolicy;
-use holdfast_types::{CallId, Failure, Reason, SideEffect, Timestamp, Variant};
+use holdfast_types::{CallId, Effect, Failure, Reason, SideEffect, Source, Timestamp, Variant};
 
 use crate::event::Next;
 use crate::state::Call;
@@ -64,7 +64,7 @@ impl Task {
         if at >= over {
             return Next::Fail;
         }
-        if (env.budget)(self.dependency(call)) == Grant::Refused {
+        if has_left(failure) && (env.budget)(self.dependency(call)) == Grant::Refused {
             failure.details.insert("retry_budget_exhausted".to_owned(), "true".to_owned());
             return Next::Fail;
         }
@@ -97,6 +97,13 @@ impl Task {
             _ => own,
         }
     }
+}
+
+/// Says whether an attempt may have come as far as a worker. One that has not cost its dependency nothing, so its
+/// repeat is not paid for from the dependency's budget: a dead worker replica is no storm on the tool behind it.
+fn has_left(failure: &Failure) -> bool {
+    let never_dialled = failure.source == Source::Platform && failure.reason == Reason::ConnectFailed;
+    !(never_dialled && failure.effect == Effect::NotExecuted)
 }
 
 /// A worker that refused the attempt by a rule of the protocol: another one is asked, or the same once more.

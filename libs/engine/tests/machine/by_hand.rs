@@ -12,7 +12,7 @@ use holdfast_types::key::{Holder, KeyChange, KeyOp, KeyRow, KeyState};
 use holdfast_types::task::TaskSpec;
 use holdfast_types::worker::Success;
 use holdfast_types::{
-    Class, Effect, Failure, InstanceId, MessageId, Payload, Reason, TaskId, Timestamp, WorkerId,
+    Class, Effect, Failure, InstanceId, MessageId, Payload, Reason, Source, TaskId, Timestamp, WorkerId,
 };
 use serde_json::json;
 
@@ -24,6 +24,8 @@ pub struct ByHand {
     pub journal: Vec<EventRow>,
     /// Every key change so far.
     pub keys: Vec<KeyChange>,
+    /// What the retry budget says.
+    pub grant: Grant,
     epoch: u64,
 }
 
@@ -33,7 +35,8 @@ impl ByHand {
         let id = TaskId::new(1, [1; 10]);
         let first = row(&Task::submitted(spec), 1, START);
         let task = Task::fold(id, [&first]).unwrap();
-        let mut hand = Self { task, now: START, journal: vec![first], keys: vec![], epoch: 0 };
+        let mut hand =
+            Self { task, now: START, journal: vec![first], keys: vec![], grant: Grant::Granted, epoch: 0 };
         let actions = hand.live();
         (hand, actions)
     }
@@ -101,6 +104,14 @@ impl ByHand {
         self.feed(Input::AttemptEnded { call, attempt, outcome: Ok(success) })
     }
 
+    /// Answers an attempt with a failure of the platform: its worker could not be dialled.
+    pub fn not_dialled(&mut self, action: &Action) -> Vec<Action> {
+        let (Action::Execute(execute) | Action::Attach(execute)) = action else { panic!("{action:?}") };
+        let failure = Failure::new(Class::Transient, Effect::NotExecuted, Reason::ConnectFailed, "refused");
+        let outcome = Err(failure.from_source(Source::Platform));
+        self.feed(Input::AttemptEnded { call: execute.call.clone(), attempt: execute.attempt, outcome })
+    }
+
     /// Answers an attempt with a failure.
     pub fn failed(&mut self, action: &Action, class: Class, effect: Effect) -> Vec<Action> {
         let (Action::Execute(execute) | Action::Attach(execute)) = action else { panic!("{action:?}") };
@@ -137,7 +148,8 @@ impl ByHand {
 
     fn with_env<T>(&mut self, act: impl FnOnce(&mut Task, &mut Env<'_>) -> T) -> T {
         let mut random = || 7;
-        let mut budget = |_: &str| Grant::Granted;
+        let grant = self.grant;
+        let mut budget = |_: &str| grant;
         act(&mut self.task, &mut Env { now: self.now, random: &mut random, budget: &mut budget })
     }
 

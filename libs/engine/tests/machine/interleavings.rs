@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use holdfast_engine::event::{Proceed, Quarantined};
 use holdfast_engine::input::{EnteredStep, Fenced};
-use holdfast_engine::{Action, Event, Input, Task};
+use holdfast_engine::{Action, Event, Grant, Input, Task};
 use holdfast_types::inbox::{Message, Resolution};
 use holdfast_types::key::KeyOp;
 use holdfast_types::plan::{CallSpec, Expr, Quorum, Rest, Template};
@@ -331,4 +331,21 @@ fn a_wide_fan_out_is_undone_within_bounds() {
     assert_eq!(sim.run(), Some(TaskOutcome::Compensated));
     assert_eq!(sim.task.summary().report.undone.len(), width);
     assert!(sim.most_pending <= 250, "{} actions at once", sim.most_pending);
+}
+
+/// DESIGN section 6: the budget guards a dependency. An attempt that never reached a worker has cost it nothing.
+#[test]
+fn a_worker_that_can_not_be_dialled_is_not_paid_for_from_the_dependency_s_budget() {
+    for (dialled, tried_again) in [(false, true), (true, false)] {
+        let (mut hand, actions) = ByHand::new(spec(vec![step("s", call("send"), &[])]));
+        let sent = hand.prepared(&prepare(&actions, "s").unwrap().clone()).remove(0);
+        hand.grant = Grant::Refused;
+        if dialled {
+            hand.failed(&sent, Class::Transient, Effect::NotExecuted);
+        } else {
+            hand.not_dialled(&sent);
+        }
+        let ended = hand.journal.iter().any(|row| row.kind == "finished" || row.kind == "verdict_reached");
+        assert_eq!(!ended, tried_again, "dialled: {dialled}");
+    }
 }

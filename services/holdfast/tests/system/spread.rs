@@ -118,7 +118,8 @@ fn strike(cluster: &mut Cluster, victim: Victim, blow: Blow, point: usize, effec
     let outcome = cluster.outcome(&task);
     assert!(
         outcome.ends_with("SUCCEEDED"),
-        "{victim:?} {blow:?} at {point}: {outcome}\n{}",
+        "{victim:?} {blow:?} at {point}: {outcome}, {:?}\n{}",
+        cluster.get(1, &task),
         cluster.logged()
     );
     let seen = cluster.scene.effects().iter().filter(|effect| effect.task == task).count();

@@ -69,6 +69,17 @@ enum End {
     Lost(Failure),
 }
 
+impl End {
+    /// Says whether the worker could not be reached, or the connection to it was lost.
+    fn says_unreachable(&self) -> bool {
+        let unreachable = [Reason::ConnectFailed, Reason::ConnectionLost];
+        match self {
+            Self::Finished(_) => false,
+            Self::Refused(failure) | Self::Lost(failure) => unreachable.contains(&failure.reason),
+        }
+    }
+}
+
 impl Driver {
     /// Sends an attempt, or attaches to one. Frees the place when it has ended.
     pub(super) fn attempt(&mut self, execute: Execute, place: Option<Place>) {
@@ -186,6 +197,10 @@ impl Attempt {
             tokio::time::sleep(self.pause).await;
         }
         let end = self.follow().await;
+        if end.says_unreachable() {
+            // Before its place is free again.
+            self.shared.places.rest(self.execute.worker);
+        }
         let (call, attempt) = (self.execute.call, self.execute.attempt);
         let input = match end {
             End::Finished(outcome) => {

@@ -11,7 +11,7 @@ use holdfast_ports::{ExecuteStream, Tools};
 use holdfast_types::worker::{
     CallOutcome, CallRef, Execute, ExecuteEvent, FenceAnswer, ProbeAnswer, Recorded, Success,
 };
-use holdfast_types::{Class, Effect, Failure, Key, Payload, Reason, ToolName, WorkerId};
+use holdfast_types::{Class, Effect, Failure, Key, Payload, Reason, Source, ToolName, WorkerId};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -71,6 +71,10 @@ struct State {
     gone: bool,
     /// How many requests for a call that it has already can't reach it.
     unreachable: u32,
+    /// Its process is dead: nobody listens.
+    dead: bool,
+    /// How often a dead one was dialled.
+    dials: usize,
 }
 
 /// The worker.
@@ -102,6 +106,16 @@ impl Worker {
 
     pub fn acks(&self) -> usize {
         self.state.lock().unwrap().acks.len()
+    }
+
+    /// Lets every dial fail from now on: its process is dead, and the directory does not know yet.
+    pub fn die(&self) {
+        self.state.lock().unwrap().dead = true;
+    }
+
+    /// How often it was dialled since it died.
+    pub fn dials(&self) -> usize {
+        self.state.lock().unwrap().dials
     }
 
     /// Lets that many attaches fail as if nobody listened.
@@ -165,6 +179,10 @@ impl Tools for Worker {
     async fn execute(&self, execute: Execute) -> Result<ExecuteStream, Failure> {
         let _ = self.slow.subscribe().wait_for(|slow| !*slow).await;
         let mut state = self.state.lock().unwrap();
+        if state.dead {
+            state.dials += 1;
+            return Err(refused_dial().from_source(Source::Platform));
+        }
         if state.unreachable > 0 && state.calls.contains_key(&execute.call) {
             state.unreachable -= 1;
             return Err(refused_dial());
