@@ -1,6 +1,6 @@
 //! `serve`: one role in a process of its own.
 
-use holdfast_runtime::config::Flag;
+use holdfast_runtime::config::{Flag, Source};
 
 use super::{Context, flag};
 use crate::error::Result;
@@ -118,10 +118,10 @@ pub(super) struct JoinArgs {
     /// The health service at which the worker registers, every replica of it [default: 127.0.0.1:7424]
     #[arg(long, value_name = "HOST:PORT[,…]")]
     join: Option<String>,
-    /// The journal, for large arguments and results [default: 127.0.0.1:7423]
+    /// The journal, for large arguments and results [default: 127.0.0.1:7423, none with --join]
     #[arg(long, value_name = "HOST:PORT[,…]")]
     checkpoint: Option<String>,
-    /// The key store, for evidence of what happened [default: 127.0.0.1:7422]
+    /// The key store, for evidence of what happened [default: 127.0.0.1:7422, none with --join]
     #[arg(long, value_name = "HOST:PORT[,…]")]
     idempotency: Option<String>,
     /// Where the worker listens [default: 127.0.0.1:7421]
@@ -211,7 +211,10 @@ impl JoinArgs {
     }
 
     /// The process of a worker that joins so.
-    pub(super) fn site(&self, context: Context) -> Result<Site> {
+    pub(super) fn site(&self, mut context: Context) -> Result<Site> {
+        let mut join = context.config.value.join.clone();
+        join.with_stores_named(|key| context.config.source(key) != Source::Default);
+        context.config.value.join = join;
         self.common.site("worker", context)
     }
 }

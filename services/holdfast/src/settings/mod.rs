@@ -176,6 +176,21 @@ pub(crate) struct Join {
 }
 
 impl Join {
+    /// Leaves a worker whose registry was named the stores that were named too: it must not look for that platform's
+    /// stores at the usual ports of its own machine. Where nothing was named, all are at their usual ports.
+    pub(crate) fn with_stores_named(&mut self, named: impl Fn(&str) -> bool) {
+        if !named("join.health") {
+            return;
+        }
+        for (key, addresses) in
+            [("join.checkpoint", &mut self.checkpoint), ("join.idempotency", &mut self.idempotency)]
+        {
+            if !named(key) {
+                *addresses = AddressList::default();
+            }
+        }
+    }
+
     /// No service at all.
     pub(crate) fn nowhere() -> Self {
         let none = AddressList::default;
@@ -236,6 +251,17 @@ mod tests {
                 None => into.push(format!("{name} =")),
             }
         }
+    }
+
+    #[test]
+    fn a_worker_that_joins_a_registry_looks_for_no_stores_elsewhere() {
+        let health = AddressList::from(any_port());
+        let mut join = Join { health: health.clone(), ..Join::default() };
+        join.with_stores_named(|key| key == "join.health");
+        assert_eq!(join, Join { health, ..Join::nowhere() });
+        let mut usual = Join::default();
+        usual.with_stores_named(|_| false);
+        assert_eq!(usual, Join::default());
     }
 
     #[test]
