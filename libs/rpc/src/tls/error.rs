@@ -61,9 +61,10 @@ impl From<std::io::Error> for Refused {
     fn from(error: std::io::Error) -> Self {
         let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
         Self(match cause {
-            Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-                "its certificate comes from an authority that is not trusted here".to_owned()
-            }
+            // A signature that does not fit is of an authority with the name of a trusted one: made anew, mostly.
+            Some(rustls::Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            )) => "its certificate comes from an authority that is not trusted here".to_owned(),
             Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
                 "it answers in plain".to_owned()
             }

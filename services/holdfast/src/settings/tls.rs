@@ -70,7 +70,9 @@ impl Tls {
             (false, true) => Err(missing("tls.key", "tls.cert")),
             (true, true) => {
                 let read = Identity::read(&self.cert, &self.key);
-                read.map(Some).map_err(|error| match blamed(&error, &self.key) {
+                // One file may hold both.
+                let of_key = |error: &TlsError| self.key != self.cert && blamed(error, &self.key);
+                read.map(Some).map_err(|error| match of_key(&error) {
                     true => wrong("tls.key")(error),
                     false => wrong("tls.cert")(error),
                 })
