@@ -68,6 +68,8 @@ pub(crate) enum FileAct {
     Read,
     Write,
     Make,
+    Open,
+    Lock,
 }
 
 impl std::fmt::Display for FileAct {
@@ -76,6 +78,8 @@ impl std::fmt::Display for FileAct {
             Self::Read => "read",
             Self::Write => "write",
             Self::Make => "make",
+            Self::Open => "open",
+            Self::Lock => "lock",
         })
     }
 }

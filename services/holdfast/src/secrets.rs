@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use holdfast_runtime::{Entropy, Secret};
 use rustix::fs::{FlockOperation, flock};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, FileAct, Result};
 
 /// The file of the token that callers carry.
 pub(crate) const API_TOKEN: &str = "api-token";
@@ -40,10 +40,10 @@ pub(crate) struct Made {
 /// [`Error::File`], or [`Error::Usage`] where a file is empty, or a URL holds another password than its file.
 pub(crate) fn make(folder: &Path, mode: u32, hosts: &Hosts, entropy: &dyn Entropy) -> Result<Made> {
     let refuse = |what| move |source| Error::File { what, path: folder.to_owned(), source };
-    std::fs::create_dir_all(folder).map_err(refuse("make"))?;
-    let lock = File::open(folder).map_err(refuse("open"))?;
+    std::fs::create_dir_all(folder).map_err(refuse(FileAct::Make))?;
+    let lock = File::open(folder).map_err(refuse(FileAct::Open))?;
     // Let go of with the file, at the latest when the process ends.
-    flock(&lock, FlockOperation::LockExclusive).map_err(|error| refuse("lock")(error.into()))?;
+    flock(&lock, FlockOperation::LockExclusive).map_err(|error| refuse(FileAct::Lock)(error.into()))?;
     let mut maker = Maker { folder, mode, written: Vec::new(), kept: Vec::new() };
     let api_token = maker.keep_or(API_TOKEN, || random(entropy))?;
     maker.keep_or(CLUSTER_TOKEN, || random(entropy))?;
@@ -54,7 +54,7 @@ pub(crate) fn make(folder: &Path, mode: u32, hosts: &Hosts, entropy: &dyn Entrop
     let password = maker.keep_or("redis-password", || random(entropy))?;
     let url = |password: &Secret| format!("redis://:{}@{}:6379", password.expose(), hosts.redis);
     maker.keep_url("redis-url", &password, url)?;
-    lock.sync_all().map_err(refuse("write"))?;
+    lock.sync_all().map_err(refuse(FileAct::Write))?;
     let Maker { written, kept, .. } = maker;
     Ok(Made { api_token, written, kept })
 }
@@ -90,7 +90,7 @@ impl Maker<'_> {
                 self.written.push(name);
                 Ok(secret)
             }
-            Err(source) => Err(Error::File { what: "read", path, source }),
+            Err(source) => Err(Error::File { what: FileAct::Read, path, source }),
         }
     }
 
@@ -120,7 +120,7 @@ fn write(folder: &Path, name: &str, mode: u32, secret: &Secret) -> Result<()> {
         file.sync_all()?;
         std::fs::rename(&beside, folder.join(name))
     };
-    written().map_err(|source| Error::File { what: "write", path: folder.join(name), source })
+    written().map_err(|source| Error::File { what: FileAct::Write, path: folder.join(name), source })
 }
 
 /// Creates a file that nobody else reads; one that a crash left behind goes first.
