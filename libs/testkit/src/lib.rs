@@ -1,5 +1,5 @@
 //! What tests share: virtual time, seeded faults, private folders, private PostgreSQL and Redis servers, real processes
-//! with a guard.
+//! with a guard, and whole platforms of them.
 //!
 //! The test of the import rules lives here too: `tests/imports.rs`.
 
@@ -7,14 +7,18 @@ mod child;
 mod clock;
 mod faults;
 mod folder;
+mod members;
 mod postgres;
 mod processes;
+mod program;
 mod redis;
 
 pub use child::{ChildError, ChildGuard, Sign};
 pub use clock::VirtualClock;
 pub use faults::Faults;
 pub use folder::Folder;
+pub use members::{MemberError, Members, Role, Setting};
 pub use postgres::{Flush, Postgres, PostgresDatabase, PostgresError};
 pub use processes::running_with;
+pub use program::holdfast;
 pub use redis::{Kept, Redis, RedisError};

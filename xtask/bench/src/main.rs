@@ -1,20 +1,24 @@
 //! Measures Holdfast from outside: the real binary, a real gRPC worker, a client; beside the floor of the same hops
-//! on the same machine in the same run.
+//! on the same machine in the same run. First in one process with SQLite, then spread out over PostgreSQL and Redis.
 
+mod client;
 mod floor;
 mod measure;
 mod plans;
 mod platform;
 mod report;
+mod spread_out;
 mod stats;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
-use std::path::PathBuf;
 
 use report::Report;
 
-/// Measures durable steps a second, fan-out, storage and recovery.
+/// Measures durable steps a second, fan-out, storage and recovery, on one machine and spread out.
 #[derive(Debug, Parser)]
 struct Args {
     /// The holdfast binary.
@@ -26,30 +30,52 @@ struct Args {
     /// Seconds for each throughput figure.
     #[arg(long, default_value_t = 8)]
     seconds: u64,
+    /// Measure this one only.
+    #[arg(long)]
+    only: Option<Platform>,
+}
+
+/// The platforms that are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Platform {
+    /// All roles in one process, over SQLite.
+    OneProcess,
+    /// Each role in a process of its own, over PostgreSQL and Redis.
+    SpreadOut,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
     let mut report = Report::default();
-    let span = std::time::Duration::from_secs(args.seconds);
+    let span = Duration::from_secs(args.seconds);
 
     eprintln!("floors of this machine …");
-    report.floor = floor::measure(span.min(std::time::Duration::from_secs(3))).await?;
-    for concurrency in [1, 16, 64] {
-        eprintln!("durable steps, {concurrency} tasks at once …");
-        report.steps.push(measure::steps(&args.binary, concurrency, span).await?);
+    report.floor = floor::measure(span.min(Duration::from_secs(3))).await?;
+    if args.only != Some(Platform::SpreadOut) {
+        in_one_process(&args.binary, span, &mut report).await?;
     }
-    eprintln!("fan-out to 100 …");
-    report.fan_out = measure::fan_out(&args.binary).await?;
-    eprintln!("bytes stored …");
-    report.storage = measure::storage(&args.binary).await?;
-    eprintln!("SIGKILL to done …");
-    report.recovery = measure::recovery(&args.binary).await?;
+    if args.only != Some(Platform::OneProcess) {
+        report.spread_out = Some(spread_out::measure(&args.binary, &report.floor, span).await?);
+    }
 
-    println!("{report}");
+    print!("{report}");
     if let Some(path) = args.json {
         std::fs::write(path, serde_json::to_vec_pretty(&report)?)?;
     }
+    Ok(())
+}
+
+async fn in_one_process(binary: &Path, span: Duration, report: &mut Report) -> Result<()> {
+    for concurrency in [1, 16, 64] {
+        eprintln!("durable steps, {concurrency} tasks at once …");
+        report.steps.push(measure::steps(binary, concurrency, span).await?);
+    }
+    eprintln!("fan-out to 100 …");
+    report.fan_out = measure::fan_out(binary).await?;
+    eprintln!("bytes stored …");
+    report.storage = measure::storage(binary).await?;
+    eprintln!("SIGKILL to done …");
+    report.recovery = measure::recovery(binary).await?;
     Ok(())
 }

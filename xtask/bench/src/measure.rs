@@ -7,12 +7,13 @@ use anyhow::Result;
 use futures::future::try_join_all;
 use serde::Serialize;
 
+use crate::client::Client;
 use crate::plans;
 use crate::platform::Platform;
 use crate::stats::{millis, percentile, rate};
 
-const STEPS: u32 = 40;
-const BYTES: u32 = 1_000;
+pub(crate) const STEPS: u32 = 40;
+pub(crate) const BYTES: u32 = 1_000;
 const WIDTH: u32 = 100;
 
 /// Durable steps a second at one concurrency.
@@ -54,7 +55,7 @@ pub(crate) struct Recovery {
 }
 
 #[allow(clippy::disallowed_methods)] // a benchmark is about the real clock
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
@@ -62,13 +63,18 @@ fn now() -> Instant {
 pub(crate) async fn steps(binary: &Path, concurrency: u32, span: Duration) -> Result<Steps> {
     let platform = Platform::start(binary).await?;
     let plan = plans::chain(STEPS, BYTES);
+    lanes(std::slice::from_ref(&platform.client), &plan, concurrency, span).await
+}
+
+/// Runs a 40-step plan in `concurrency` lanes for `span`, at each of the orchestrators in turn.
+pub(crate) async fn lanes(clients: &[Client], plan: &str, concurrency: u32, span: Duration) -> Result<Steps> {
     let begin = now();
-    let lanes = (0..concurrency).map(|_| async {
+    let lanes = clients.iter().cycle().zip(0..concurrency).map(async |(client, _)| {
         let mut times = Vec::new();
         while begin.elapsed() < span {
             let at = now();
-            let task = platform.submit(&plan).await?;
-            platform.ended(&task).await?;
+            let task = client.submit(plan).await?;
+            client.ended(&task).await?;
             times.push(at.elapsed());
         }
         anyhow::Ok(times)
@@ -86,8 +92,8 @@ pub(crate) async fn fan_out(binary: &Path) -> Result<FanOut> {
     let mut times = Vec::new();
     for _ in 0..20 {
         let at = now();
-        let task = platform.submit(&plan).await?;
-        platform.ended(&task).await?;
+        let task = platform.client.submit(&plan).await?;
+        platform.client.ended(&task).await?;
         times.push(at.elapsed());
     }
     Ok(FanOut { p50_ms: millis(percentile(&mut times, 0.5)), most_ms: millis(percentile(&mut times, 1.0)) })
@@ -99,8 +105,8 @@ pub(crate) async fn storage(binary: &Path) -> Result<Storage> {
     let mut bytes = [0; 2];
     for (place, steps) in [STEPS, STEPS * 10].into_iter().enumerate() {
         let platform = Platform::start(binary).await?;
-        let task = platform.submit(&plans::chain(steps, BYTES)).await?;
-        platform.ended(&task).await?;
+        let task = platform.client.submit(&plans::chain(steps, BYTES)).await?;
+        platform.client.ended(&task).await?;
         bytes[place] = platform.stop_and_weigh()?.saturating_sub(empty);
     }
     Ok(Storage { bytes_of_40: bytes[0], bytes_of_400: bytes[1] })
@@ -109,18 +115,18 @@ pub(crate) async fn storage(binary: &Path) -> Result<Storage> {
 /// Kills the platform in step 20 of 40, five times.
 pub(crate) async fn recovery(binary: &Path) -> Result<Recovery> {
     let mut platform = Platform::start(binary).await?;
-    let plan = plans::deeds(STEPS);
+    let plan = plans::deeds(STEPS, 100);
     let (mut disturbed, mut undisturbed) = (Vec::new(), Vec::new());
     for _ in 0..5 {
         let at = now();
-        let task = platform.submit(&plan).await?;
-        platform.ended(&task).await?;
+        let task = platform.client.submit(&plan).await?;
+        platform.client.ended(&task).await?;
         undisturbed.push(at.elapsed());
-        let task = platform.submit(&plan).await?;
-        platform.events(&task, u64::from(STEPS)).await?;
+        let task = platform.client.submit(&plan).await?;
+        platform.client.watch(&task).await?.event(|event| event.seq >= u64::from(STEPS)).await?;
         let at = now();
         platform.kill_and_restart().await?;
-        platform.ended(&task).await?;
+        platform.client.ended(&task).await?;
         disturbed.push(at.elapsed());
     }
     Ok(Recovery {

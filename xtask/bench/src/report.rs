@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::floor::Floor;
 use crate::measure::{FanOut, Recovery, Steps, Storage};
+use crate::spread_out::SpreadOut;
 
 /// All figures of one run.
 #[derive(Debug, Default, Serialize)]
@@ -20,10 +21,24 @@ pub(crate) struct Report {
     pub(crate) storage: Storage,
     /// Recovery.
     pub(crate) recovery: Recovery,
+    /// The platform spread out; none where it was left out.
+    pub(crate) spread_out: Option<SpreadOut>,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.steps.is_empty() {
+            self.write_one_process(f)?;
+        }
+        match &self.spread_out {
+            Some(spread_out) => write!(f, "{spread_out}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Report {
+    fn write_one_process(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
             "durable steps a second: 40-step tasks, 1 KB a step, a gRPC worker, SQLite synchronous=FULL"
@@ -58,7 +73,7 @@ impl fmt::Display for Report {
             "bytes stored: {} for 40 steps, {} for 400 ({growth:.1} times)",
             self.storage.bytes_of_40, self.storage.bytes_of_400
         )?;
-        write!(
+        writeln!(
             f,
             "SIGKILL in step 20 of 40 to done: p50 {:.0} ms, the start of the process included (undisturbed: {:.0} ms in all)",
             self.recovery.kill_to_done_p50_ms, self.recovery.undisturbed_p50_ms

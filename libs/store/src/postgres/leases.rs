@@ -15,12 +15,13 @@ use crate::plain::first_half;
 /// Claims so many tasks at most in one transaction, so that nobody waits long behind it.
 const MOST: usize = 500;
 
-/// The earliest wake-up, and whether a dead session has tasks that want a driver.
+/// The earliest wake-up, and whether a dead session has tasks that want a driver. The inner limit has it look at the
+/// sessions first: from the other side it would read every task that is driven.
 pub(super) fn next_wake_text() -> String {
     format!(
         "SELECT (SELECT wake_at FROM tasks WHERE owner IS NULL AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1), \
-         EXISTS (SELECT 1 FROM sessions s JOIN tasks t ON t.instance = s.instance \
-         AND t.owner IS NOT NULL WHERE s.until <= $1 AND {WANTS})"
+         EXISTS (SELECT 1 FROM sessions s CROSS JOIN LATERAL (SELECT 1 FROM tasks t WHERE t.instance = s.instance \
+         AND t.owner IS NOT NULL AND {WANTS} LIMIT 1) AS lost WHERE s.until <= $1)"
     )
 }
 

@@ -23,6 +23,8 @@ mod snapshots;
 mod survey;
 mod tasks;
 mod values;
+#[cfg(test)]
+mod waiting;
 mod writer;
 
 use std::path::PathBuf;

@@ -2,12 +2,12 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod crash;
-mod footprint;
 mod proxy;
 #[path = "../common/pruning.rs"]
 mod pruning;
 mod replicas;
 mod survey;
+mod waiting;
 
 use std::time::Duration;
 

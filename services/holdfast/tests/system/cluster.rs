@@ -1,13 +1,15 @@
 //! The platform spread out: every role in a process of its own, over a private PostgreSQL and a private Redis.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use holdfast_testkit::{ChildGuard, Flush, Postgres, Redis, Sign};
+pub use holdfast_testkit::Role;
+use holdfast_testkit::{Flush, Members, Postgres, Redis, Setting, Sign};
 use serde_json::Value;
 
-use crate::binary::{GUARD, lines, output, stderr};
+use crate::binary::{self, GUARD, lines, output, stderr};
 use crate::scene::{Scene, wait_until};
 
 /// Settings that make a lost member show in seconds; their proportions are the defaults'.
@@ -27,40 +29,12 @@ const SLOWLY: [&str; 4] = ["--fail", "chain_step:*=late=50ms", "--fail", "fan_it
 /// Longer than a member's lease: whoever stands still for so long has lost what it held.
 pub const BEYOND_THE_LEASE: Duration = Duration::from_secs(3);
 
-/// A role of the platform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    Checkpoint,
-    Health,
-    Idempotency,
-    Worker,
-    Orchestrator,
-}
-
-impl Role {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Checkpoint => "checkpoint",
-            Self::Health => "health",
-            Self::Idempotency => "idempotency",
-            Self::Worker => "worker",
-            Self::Orchestrator => "orchestrator",
-        }
-    }
-}
-
-struct Member {
-    role: Role,
-    address: String,
-    process: ChildGuard,
-}
-
 /// A platform of two orchestrators, two workers, and one of every other role.
 pub struct Cluster {
     pub scene: Scene,
     pub postgres: Postgres,
     pub redis: Redis,
-    members: Vec<Member>,
+    members: Members,
     guarded: Guarded,
 }
 
@@ -84,57 +58,30 @@ impl Cluster {
     /// Starts all of it, with tokens or certificates.
     pub fn start_guarded(scene: Scene, guarded: Guarded) -> Self {
         let (postgres, redis) = (Postgres::start(Flush::Never).unwrap(), Redis::start().unwrap());
-        let mut cluster = Self { scene, postgres, redis, members: Vec::new(), guarded };
+        let mut environment = QUICK.map(|(name, value)| (name, value.to_owned())).to_vec();
+        environment.extend(guarded.members.iter().cloned());
+        environment.push(("HOLDFAST_STORE__URL", postgres.url()));
+        environment.push(("HOLDFAST_REDIS__URL", redis.url()));
+        let mut worker = ["example", "trip-worker", "--ledger"].map(OsString::from).to_vec();
+        worker.push(scene.ledger().into());
+        worker.extend(SLOWLY.map(OsString::from));
+        let mut members = Members::new(Setting {
+            binary: binary::path().to_owned(),
+            folder: scene.folder().to_owned(),
+            log: scene.data().with_extension("log"),
+            environment,
+            worker,
+        });
         use Role::{Checkpoint, Health, Idempotency, Orchestrator, Worker};
         for role in [Checkpoint, Health, Idempotency, Worker, Worker, Orchestrator, Orchestrator] {
-            cluster.add(role);
+            members.add(role).unwrap();
         }
-        cluster
-    }
-
-    fn add(&mut self, role: Role) {
-        let (process, address) = self.launch(role, "127.0.0.1:0");
-        self.members.push(Member { role, address, process });
-    }
-
-    fn launch(&self, role: Role, listen: &str) -> (ChildGuard, String) {
-        let mut command = self.command(role);
-        command.args(["--listen", listen, "--print-addresses"]);
-        let log = std::fs::File::options().create(true).append(true).open(self.log()).unwrap();
-        command.stderr(log);
-        let process = ChildGuard::start(command).unwrap();
-        let said = process.addresses(GUARD).unwrap_or_else(|error| panic!("{error}\n{}", self.logged()));
-        (process, said[role.name()].as_str().unwrap().to_owned())
-    }
-
-    fn command(&self, role: Role) -> Command {
-        let mut command = self.scene.holdfast();
-        command.envs(QUICK).envs(self.guarded.members.iter().cloned());
-        command.env("HOLDFAST_STORE__URL", self.postgres.url()).env("HOLDFAST_REDIS__URL", self.redis.url());
-        for (role, variable) in [
-            (Role::Checkpoint, "HOLDFAST_JOIN__CHECKPOINT"),
-            (Role::Idempotency, "HOLDFAST_JOIN__IDEMPOTENCY"),
-            (Role::Health, "HOLDFAST_JOIN__HEALTH"),
-        ] {
-            command.env(variable, self.addresses(role).join(","));
-        }
-        match role {
-            Role::Worker => {
-                command.args(["example", "trip-worker", "--ledger"]).arg(self.scene.ledger());
-                command.args(SLOWLY)
-            }
-            role => command.args(["serve", role.name()]),
-        };
-        command
-    }
-
-    fn log(&self) -> std::path::PathBuf {
-        self.scene.data().with_extension("log")
+        Self { scene, postgres, redis, members, guarded }
     }
 
     /// What all members wrote to stderr.
     pub fn logged(&self) -> String {
-        std::fs::read_to_string(self.log()).unwrap_or_default()
+        self.members.logged()
     }
 
     /// What it asks of those who call.
@@ -151,38 +98,32 @@ impl Cluster {
 
     /// Where the members of a role listen.
     pub fn addresses(&self, role: Role) -> Vec<String> {
-        self.members.iter().filter(|member| member.role == role).map(|m| m.address.clone()).collect()
-    }
-
-    fn nth(&mut self, role: Role, which: usize) -> &mut Member {
-        self.members.iter_mut().filter(|member| member.role == role).nth(which).unwrap()
+        self.members.addresses(role).map(str::to_owned).collect()
     }
 
     /// SIGKILL.
     pub fn kill(&mut self, role: Role, which: usize) {
-        self.nth(role, which).process.kill().unwrap();
+        self.members.kill(role, which).unwrap();
     }
 
     /// Starts a member again that was killed, where its peers look for it.
     pub fn start_again(&mut self, role: Role, which: usize) {
-        let address = self.nth(role, which).address.clone();
-        let (process, _) = self.launch(role, &address);
-        self.nth(role, which).process = process;
+        self.members.start_again(role, which).unwrap();
     }
 
     /// Sends a signal to a member.
     pub fn send(&mut self, role: Role, which: usize, sign: Sign) {
-        self.nth(role, which).process.send(sign).unwrap();
+        self.members.send(role, which, sign).unwrap();
     }
 
     /// Waits for the end of a member that was told to stop.
     pub fn ended(&mut self, role: Role, which: usize) {
-        assert!(self.nth(role, which).process.wait(GUARD).unwrap().success(), "{}", self.logged());
+        assert!(self.members.wait(role, which, GUARD).unwrap().success(), "{}", self.logged());
     }
 
     fn server(&self, which: usize) -> String {
         let scheme = self.guarded.scheme.unwrap_or("http://");
-        format!("{scheme}{}", self.addresses(Role::Orchestrator)[which])
+        format!("{scheme}{}", self.members.address(Role::Orchestrator, which).unwrap())
     }
 
     /// Submits the plan at an orchestrator, once that knows the plan's tools; returns the task's id.
