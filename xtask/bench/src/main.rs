@@ -1,6 +1,7 @@
 //! Measures Holdfast from outside: the real binary, a real gRPC worker, a client; beside the floor of the same hops
 //! on the same machine in the same run.
 
+mod cpu;
 mod floor;
 mod measure;
 mod plans;
@@ -26,6 +27,12 @@ struct Args {
     /// Seconds for each throughput figure.
     #[arg(long, default_value_t = 8)]
     seconds: u64,
+    /// How many tasks at once, for the throughput figures.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64])]
+    concurrency: Vec<u32>,
+    /// Measure throughput alone.
+    #[arg(long)]
+    steps_only: bool,
 }
 
 #[tokio::main]
@@ -35,17 +42,19 @@ async fn main() -> Result<()> {
     let span = std::time::Duration::from_secs(args.seconds);
 
     eprintln!("floors of this machine …");
-    report.floor = floor::measure(span.min(std::time::Duration::from_secs(3))).await?;
-    for concurrency in [1, 16, 64] {
+    report.floor = floor::measure(&args.concurrency, span.min(std::time::Duration::from_secs(3))).await?;
+    for concurrency in args.concurrency {
         eprintln!("durable steps, {concurrency} tasks at once …");
         report.steps.push(measure::steps(&args.binary, concurrency, span).await?);
     }
-    eprintln!("fan-out to 100 …");
-    report.fan_out = measure::fan_out(&args.binary).await?;
-    eprintln!("bytes stored …");
-    report.storage = measure::storage(&args.binary).await?;
-    eprintln!("SIGKILL to done …");
-    report.recovery = measure::recovery(&args.binary).await?;
+    if !args.steps_only {
+        eprintln!("fan-out to 100 …");
+        report.fan_out = Some(measure::fan_out(&args.binary).await?);
+        eprintln!("bytes stored …");
+        report.storage = Some(measure::storage(&args.binary).await?);
+        eprintln!("SIGKILL to done …");
+        report.recovery = Some(measure::recovery(&args.binary).await?);
+    }
 
     println!("{report}");
     if let Some(path) = args.json {

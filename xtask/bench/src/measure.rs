@@ -7,6 +7,7 @@ use anyhow::Result;
 use futures::future::try_join_all;
 use serde::Serialize;
 
+use crate::cpu::{Used, micros_each};
 use crate::plans;
 use crate::platform::Platform;
 use crate::stats::{millis, percentile, rate};
@@ -24,6 +25,21 @@ pub(crate) struct Steps {
     pub(crate) steps_a_second: f64,
     /// Milliseconds of a 40-step task, median.
     pub(crate) task_p50_ms: f64,
+    /// Where a step's time goes; none where the system does not say.
+    pub(crate) cpu: Option<Cpu>,
+}
+
+/// Microseconds of CPU a step, by process.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Cpu {
+    /// The platform's process, all of it.
+    pub(crate) dev_us: f64,
+    /// Of it: the threads that run SQLite.
+    pub(crate) sqlite_us: f64,
+    /// The worker's process.
+    pub(crate) worker_us: f64,
+    /// The client: this benchmark, which submits and watches each task.
+    pub(crate) client_us: f64,
 }
 
 /// A fan-out to 100 and its join.
@@ -62,6 +78,7 @@ fn now() -> Instant {
 pub(crate) async fn steps(binary: &Path, concurrency: u32, span: Duration) -> Result<Steps> {
     let platform = Platform::start(binary).await?;
     let plan = plans::chain(STEPS, BYTES);
+    let before = used(&platform);
     let begin = now();
     let lanes = (0..concurrency).map(|_| async {
         let mut times = Vec::new();
@@ -76,7 +93,19 @@ pub(crate) async fn steps(binary: &Path, concurrency: u32, span: Duration) -> Re
     let mut times: Vec<Duration> = try_join_all(lanes).await?.concat();
     let steps = u64::try_from(times.len())? * u64::from(STEPS);
     let steps_a_second = rate(steps, begin.elapsed());
-    Ok(Steps { concurrency, steps_a_second, task_p50_ms: millis(percentile(&mut times, 0.5)) })
+    let cpu = before.zip(used(&platform)).map(|(before, after)| Cpu {
+        dev_us: micros_each(after[0].all - before[0].all, steps),
+        sqlite_us: micros_each(after[0].sqlite - before[0].sqlite, steps),
+        worker_us: micros_each(after[1].all - before[1].all, steps),
+        client_us: micros_each(after[2].all - before[2].all, steps),
+    });
+    Ok(Steps { concurrency, steps_a_second, task_p50_ms: millis(percentile(&mut times, 0.5)), cpu })
+}
+
+/// What the platform, its worker and this process have used so far.
+fn used(platform: &Platform) -> Option<[Used; 3]> {
+    let [dev, worker] = platform.pids();
+    Some([Used::by(dev)?, Used::by(worker)?, Used::by(std::process::id())?])
 }
 
 /// Runs 100-wide fan-outs, one after the other.

@@ -24,8 +24,7 @@ pub(crate) struct Platform {
     /// Where workers register: the same after a restart.
     health: String,
     dev: ChildGuard,
-    /// Killed with the platform.
-    _worker: ChildGuard,
+    worker: ChildGuard,
     /// A client of its orchestrator.
     pub(crate) client: OrchestratorServiceClient<Channel>,
 }
@@ -38,9 +37,14 @@ impl Platform {
         let (dev, orchestrator) = start_dev(binary, folder.path(), &health)?;
         let worker = start_worker(binary, folder.path(), &health)?;
         let client = connect(&orchestrator).await?;
-        let mut platform = Self { binary: binary.to_owned(), folder, health, dev, _worker: worker, client };
+        let mut platform = Self { binary: binary.to_owned(), folder, health, dev, worker, client };
         platform.wait_for_tools().await?;
         Ok(platform)
+    }
+
+    /// The processes: the platform's and the worker's.
+    pub(crate) fn pids(&self) -> [u32; 2] {
+        [self.dev.pid(), self.worker.pid()]
     }
 
     /// Kills the platform's process and starts it again on the same folder. The worker lives on.
