@@ -11,6 +11,7 @@
 mod content;
 mod error;
 mod folder;
+mod follow;
 mod notices;
 mod packed;
 mod plain;
@@ -22,6 +23,7 @@ mod sqlite;
 #[cfg(feature = "suite")]
 pub mod suite;
 mod survey;
+mod tail;
 
 pub use self::redis::{
     FrontedKeys, IfWeaker, RedisConfig, RedisError, RedisFinding, RedisKeeps, RedisKeys, RedisReport,

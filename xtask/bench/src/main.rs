@@ -2,6 +2,7 @@
 //! on the same machine in the same run. First in one process with SQLite, then spread out over PostgreSQL and Redis.
 
 mod client;
+mod cpu;
 mod floor;
 mod measure;
 mod plans;
@@ -10,7 +11,7 @@ mod report;
 mod spread_out;
 mod stats;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -30,9 +31,24 @@ struct Args {
     /// Seconds for each throughput figure.
     #[arg(long, default_value_t = 8)]
     seconds: u64,
+    /// How many tasks at once, for the throughput figures.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64])]
+    concurrency: Vec<u32>,
+    /// What is measured of each platform.
+    #[arg(long, default_value = "all")]
+    figures: Figures,
     /// Measure this one only.
     #[arg(long)]
     only: Option<Platform>,
+}
+
+/// What is measured of a platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Figures {
+    /// Everything.
+    All,
+    /// Durable steps a second.
+    Throughput,
 }
 
 /// The platforms that are measured.
@@ -51,12 +67,12 @@ async fn main() -> Result<()> {
     let span = Duration::from_secs(args.seconds);
 
     eprintln!("floors of this machine …");
-    report.floor = floor::measure(span.min(Duration::from_secs(3))).await?;
+    report.floor = floor::measure(&args.concurrency, span.min(Duration::from_secs(3))).await?;
     if args.only != Some(Platform::SpreadOut) {
-        in_one_process(&args.binary, span, &mut report).await?;
+        in_one_process(&args, span, &mut report).await?;
     }
     if args.only != Some(Platform::OneProcess) {
-        report.spread_out = Some(spread_out::measure(&args.binary, &report.floor, span).await?);
+        report.spread_out = Some(spread_out::measure(&args, &report.floor, span).await?);
     }
 
     print!("{report}");
@@ -66,16 +82,19 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-async fn in_one_process(binary: &Path, span: Duration, report: &mut Report) -> Result<()> {
-    for concurrency in [1, 16, 64] {
+async fn in_one_process(args: &Args, span: Duration, report: &mut Report) -> Result<()> {
+    for &concurrency in &args.concurrency {
         eprintln!("durable steps, {concurrency} tasks at once …");
-        report.steps.push(measure::steps(binary, concurrency, span).await?);
+        report.steps.push(measure::steps(&args.binary, concurrency, span).await?);
+    }
+    if args.figures == Figures::Throughput {
+        return Ok(());
     }
     eprintln!("fan-out to 100 …");
-    report.fan_out = measure::fan_out(binary).await?;
+    report.fan_out = Some(measure::fan_out(&args.binary).await?);
     eprintln!("bytes stored …");
-    report.storage = measure::storage(binary).await?;
+    report.storage = Some(measure::storage(&args.binary).await?);
     eprintln!("SIGKILL to done …");
-    report.recovery = measure::recovery(binary).await?;
+    report.recovery = Some(measure::recovery(&args.binary).await?);
     Ok(())
 }

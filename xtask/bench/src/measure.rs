@@ -8,6 +8,7 @@ use futures::future::try_join_all;
 use serde::Serialize;
 
 use crate::client::Client;
+use crate::cpu::{Used, micros_each};
 use crate::plans;
 use crate::platform::Platform;
 use crate::stats::{millis, percentile, rate};
@@ -21,10 +22,27 @@ const WIDTH: u32 = 100;
 pub(crate) struct Steps {
     /// Tasks at once.
     pub(crate) concurrency: u32,
+    /// Steps in all.
+    pub(crate) count: u64,
     /// Steps a second.
     pub(crate) steps_a_second: f64,
     /// Milliseconds of a 40-step task, median.
     pub(crate) task_p50_ms: f64,
+    /// Where a step's time goes; none where the system does not say.
+    pub(crate) cpu: Option<Cpu>,
+}
+
+/// Microseconds of CPU a step, by process.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Cpu {
+    /// The platform's process, all of it.
+    pub(crate) dev_us: f64,
+    /// Of it: the threads that run SQLite.
+    pub(crate) sqlite_us: f64,
+    /// The worker's process.
+    pub(crate) worker_us: f64,
+    /// The client: this benchmark, which submits and watches each task.
+    pub(crate) client_us: f64,
 }
 
 /// A fan-out to 100 and its join.
@@ -63,7 +81,15 @@ pub(crate) fn now() -> Instant {
 pub(crate) async fn steps(binary: &Path, concurrency: u32, span: Duration) -> Result<Steps> {
     let platform = Platform::start(binary).await?;
     let plan = plans::chain(STEPS, BYTES);
-    lanes(std::slice::from_ref(&platform.client), &plan, concurrency, span).await
+    let before = used(&platform);
+    let steps = lanes(std::slice::from_ref(&platform.client), &plan, concurrency, span).await?;
+    let cpu = before.zip(used(&platform)).map(|(before, after)| Cpu {
+        dev_us: micros_each(after[0].all - before[0].all, steps.count),
+        sqlite_us: micros_each(after[0].sqlite - before[0].sqlite, steps.count),
+        worker_us: micros_each(after[1].all - before[1].all, steps.count),
+        client_us: micros_each(after[2].all - before[2].all, steps.count),
+    });
+    Ok(Steps { cpu, ..steps })
 }
 
 /// Runs a 40-step plan in `concurrency` lanes for `span`, at each of the orchestrators in turn.
@@ -80,9 +106,16 @@ pub(crate) async fn lanes(clients: &[Client], plan: &str, concurrency: u32, span
         anyhow::Ok(times)
     });
     let mut times: Vec<Duration> = try_join_all(lanes).await?.concat();
-    let steps = u64::try_from(times.len())? * u64::from(STEPS);
-    let steps_a_second = rate(steps, begin.elapsed());
-    Ok(Steps { concurrency, steps_a_second, task_p50_ms: millis(percentile(&mut times, 0.5)) })
+    let count = u64::try_from(times.len())? * u64::from(STEPS);
+    let steps_a_second = rate(count, begin.elapsed());
+    let task_p50_ms = millis(percentile(&mut times, 0.5));
+    Ok(Steps { concurrency, count, steps_a_second, task_p50_ms, cpu: None })
+}
+
+/// What the platform, its worker and this process have used so far.
+fn used(platform: &Platform) -> Option<[Used; 3]> {
+    let [dev, worker] = platform.pids();
+    Some([Used::by(dev)?, Used::by(worker)?, Used::by(std::process::id())?])
 }
 
 /// Runs 100-wide fan-outs, one after the other.

@@ -21,8 +21,7 @@ pub(crate) struct Platform {
     /// Where workers register: the same after a restart.
     health: String,
     dev: ChildGuard,
-    /// Killed with the platform.
-    _worker: ChildGuard,
+    worker: ChildGuard,
     /// A client of its orchestrator.
     pub(crate) client: Client,
 }
@@ -36,7 +35,12 @@ impl Platform {
         let worker = start_worker(binary, folder.path(), &health)?;
         let client = Client::connect(&orchestrator).await?;
         client.wait_for_tools().await?;
-        Ok(Self { binary: binary.to_owned(), folder, health, dev, _worker: worker, client })
+        Ok(Self { binary: binary.to_owned(), folder, health, dev, worker, client })
+    }
+
+    /// The processes: the platform's and the worker's.
+    pub(crate) fn pids(&self) -> [u32; 2] {
+        [self.dev.pid(), self.worker.pid()]
     }
 
     /// Kills the platform's process and starts it again on the same folder. The worker lives on.

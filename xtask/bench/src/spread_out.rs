@@ -9,7 +9,6 @@ mod platform;
 mod report;
 mod takeover;
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -17,7 +16,7 @@ use serde::Serialize;
 
 use crate::floor::{At, Floor};
 use crate::measure::{BYTES, STEPS, Steps, lanes};
-use crate::plans;
+use crate::{Args, Figures, plans};
 use platform::Platform;
 use takeover::Takeover;
 
@@ -30,17 +29,17 @@ pub(crate) struct SpreadOut {
     pub(crate) reads: Vec<Steps>,
     /// Durable steps that change something: each waits for the commit of its intent.
     pub(crate) deeds: Vec<Steps>,
-    /// The loss of an orchestrator.
-    pub(crate) takeover: Takeover,
+    /// The loss of an orchestrator; none where throughput alone was measured.
+    pub(crate) takeover: Option<Takeover>,
 }
 
 /// Measures a platform that is spread out. `floor` has the calls that this machine makes a second.
 ///
 /// # Errors
 /// Where PostgreSQL or Redis is not installed, or the platform does not do its work.
-pub(crate) async fn measure(binary: &Path, floor: &Floor, span: Duration) -> Result<SpreadOut> {
+pub(crate) async fn measure(args: &Args, floor: &Floor, span: Duration) -> Result<SpreadOut> {
     eprintln!("spread out: starting PostgreSQL, Redis and the platform …");
-    let mut platform = Platform::start(binary).await?;
+    let mut platform = Platform::start(&args.binary).await?;
     let mut measured = SpreadOut::default();
     for local in &floor.at {
         eprintln!("spread out: durable steps, {} tasks at once …", local.concurrency);
@@ -54,7 +53,9 @@ pub(crate) async fn measure(binary: &Path, floor: &Floor, span: Duration) -> Res
         measured.reads.push(lanes(platform.clients(), &reads, local.concurrency, span).await?);
         measured.deeds.push(lanes(platform.clients(), &deeds, local.concurrency, span).await?);
     }
-    eprintln!("spread out: SIGKILL of an orchestrator …");
-    measured.takeover = takeover::measure(&mut platform).await?;
+    if args.figures == Figures::All {
+        eprintln!("spread out: SIGKILL of an orchestrator …");
+        measured.takeover = Some(takeover::measure(&mut platform).await?);
+    }
     Ok(measured)
 }

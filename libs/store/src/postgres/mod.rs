@@ -9,7 +9,6 @@ mod claims;
 mod config;
 mod create;
 mod failed;
-mod follow;
 mod inbox;
 mod journal;
 mod keys;

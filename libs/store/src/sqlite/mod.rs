@@ -6,7 +6,6 @@ mod checkpoints;
 mod claims;
 mod create;
 mod failed;
-mod follow;
 mod inbox;
 mod journal;
 mod keys;

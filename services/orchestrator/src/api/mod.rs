@@ -19,6 +19,7 @@ use holdfast_runtime::Shutdown;
 use crate::acks::Acks;
 use crate::arguments::Arguments;
 use crate::budgets::Budgets;
+use crate::catalog::Catalog;
 use crate::front::Gate;
 use crate::instance::{Instance, Starts};
 use crate::places::Places;
@@ -54,6 +55,7 @@ impl Orchestrator {
             places: Places::default(),
             budgets: Budgets::default(),
             arguments: Arguments::default(),
+            catalog: Catalog::default(),
             acks: Acks::default(),
             front: Gate::default(),
         });

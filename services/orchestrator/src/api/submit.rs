@@ -1,6 +1,7 @@
 //! Submits a task: checked whole before anything is stored, and stored before it is answered.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_engine::{Task, encode};
@@ -22,7 +23,7 @@ pub struct Submission {
     /// The id that the caller chose; none: one is made.
     pub task_id: Option<TaskId>,
     /// The plan's document.
-    pub document: Document,
+    pub document: Arc<Document>,
     /// The inputs' values.
     pub inputs: Map<String, Value>,
     /// Labels, over those of the plan.
@@ -56,14 +57,7 @@ impl Orchestrator {
         if let Some(accepted) = self.submitted_before(&submission).await? {
             return Ok(accepted);
         }
-        let view = self.shared.deps.directory.view();
-        let manifests: BTreeMap<&str, &ToolManifest> = view
-            .workers
-            .iter()
-            .rev()
-            .flat_map(|worker| worker.info.tools.iter().map(|tool| (tool.name.as_str(), tool)))
-            .collect();
-        let known: Vec<ToolManifest> = manifests.values().map(|manifest| (*manifest).clone()).collect();
+        let known = self.shared.catalog.of(&self.shared.deps.directory.view());
         let validated =
             validate(&submission.document, Tools::Known(&known), Inputs::Given(&submission.inputs))
                 .map_err(ApiError::Plan)?;

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::alarm::Alarm;
 use super::evaluate::{Evaluation, Known};
 use super::front::Front;
 use super::reattach::Reattaches;
@@ -108,6 +109,7 @@ pub(crate) async fn begin(
         taken: HashSet::new(),
         reading_inbox: Reading::No,
         next_read: Instant::now(),
+        alarm: Alarm::new(),
         drain: Drain::No,
         spans,
         meter,

@@ -5,6 +5,7 @@
 //! and the intent of the next are one commit. Everything of a task runs on one async task, without a lock: the
 //! answers of workers, evaluations and stores are futures that it polls itself.
 
+mod alarm;
 mod attempt;
 mod begin;
 mod deed;
@@ -32,7 +33,6 @@ mod writer;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -46,6 +46,7 @@ use crate::lease::Lease;
 use crate::payloads::Payloads;
 use crate::places::Place;
 use crate::shared::Shared;
+use alarm::{Alarm, Due};
 use attempt::Running;
 use deed::{Deed, Timing, timing};
 use done::Done;
@@ -99,6 +100,7 @@ struct Driver {
     taken: HashSet<MessageId>,
     reading_inbox: Reading,
     next_read: Instant,
+    alarm: Alarm,
     drain: Drain,
     spans: Spans,
     /// When the next snapshot is worth its bytes.
@@ -193,9 +195,7 @@ impl Driver {
 
     /// Waits for the next thing to happen, and takes it in.
     async fn wait(&mut self) -> Result<Option<Ended>, Error> {
-        let wake = self.wake_in();
-        let gather = self.gather_until().filter(|_| self.evaluating > 0 && !self.writer.is_busy());
-        let drain_ends = self.drain_ends();
+        let (next, due) = self.next_due();
         let (directory, tools) = (Arc::clone(&self.shared.deps.directory), self.tools);
         let control = Arc::clone(&self.control);
         let lease = Arc::clone(&self.lease);
@@ -212,10 +212,12 @@ impl Driver {
             Some(done) = self.work.next(), if !self.work.is_empty() => self.done(done)?,
             () = control.inbox.notified() => self.read_inbox(),
             seen = tools::changed(directory, tools) => self.tools_changed(seen)?,
-            () = tokio::time::sleep_until(self.next_read) => self.read_inbox(),
-            () = sleep_for(wake) => self.feed(Input::Tick, None)?,
-            () = sleep_until(gather) => {}
-            () = sleep_until(drain_ends) => self.drain = Drain::Over,
+            () = self.alarm.at(next) => match due {
+                Due::Inbox => self.read_inbox(),
+                Due::Tick => self.feed(Input::Tick, None)?,
+                Due::Gathered => {}
+                Due::DrainOver => self.drain = Drain::Over,
+            },
         }
         Ok(None)
     }
@@ -329,18 +331,4 @@ fn with_env<T>(shared: &Shared, act: impl FnOnce(&mut Env<'_>) -> T) -> T {
         grant
     };
     act(&mut Env { now: shared.deps.clock.now(), random: &mut random, budget: &mut budget })
-}
-
-async fn sleep_for(wait: Option<Duration>) {
-    match wait {
-        Some(wait) => tokio::time::sleep(wait).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }

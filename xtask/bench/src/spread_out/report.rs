@@ -30,7 +30,7 @@ impl fmt::Display for SpreadOut {
                 )?;
             }
         }
-        let takeover = &self.takeover;
+        let Some(takeover) = &self.takeover else { return Ok(()) };
         writeln!(
             f,
             "SIGKILL of an orchestrator in step 20 of 40 to the next outcome on the other: p50 {:.0} ms, most {:.0} ms; \
