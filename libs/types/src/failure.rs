@@ -109,6 +109,8 @@ closed_list! {
         KeyMismatch = "KEY_MISMATCH",
         /// The key is held by another call whose outcome is not known.
         KeyInDoubt = "KEY_IN_DOUBT",
+        /// The store was restored from a backup, and the call may have run in the window that was lost with it.
+        StoreRestored = "STORE_RESTORED",
         /// The key was undone, and a late call met its tombstone.
         KeyTombstone = "KEY_TOMBSTONE",
         /// The key that a resume needs is older than anybody remembers.

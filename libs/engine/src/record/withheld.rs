@@ -4,7 +4,7 @@ use holdfast_types::key::{Holder, KeyRow, KeyState};
 use holdfast_types::{CallId, Class, Failure, Key, Reason};
 
 use crate::event::{AttemptNotStarted, CallReplayed, Next, Probe, Probed, Replayed};
-use crate::state::{Call, HeldKey, Withheld};
+use crate::state::{AttemptState, Call, HeldKey, Withheld};
 use crate::{Env, Event, Task};
 
 impl Task {
@@ -20,6 +20,9 @@ impl Task {
         self.doing.attempts.remove(&(id.clone(), number));
         self.doing.look.insert(id.clone());
         let Some(call) = self.calls.get(id) else { return Vec::new() };
+        if call.attempt(number).is_some_and(|attempt| attempt.state == AttemptState::Lost) {
+            return self.record_evidence(id, row);
+        }
         let open = call.attempt(number).is_some_and(|attempt| attempt.is_open());
         let Some(pinned) = call.pinned.as_ref().filter(|_| open && !call.is_ended()) else {
             return Vec::new();
@@ -75,6 +78,25 @@ impl Task {
         };
         self.doing.withheld.insert(id.clone(), Withheld::Recorded);
         recorded
+    }
+
+    /// The service knows how a call ended that a restore put in doubt: nobody need be asked.
+    fn record_evidence(&mut self, id: &CallId, row: KeyRow) -> Vec<Event> {
+        let Some(call) = self.calls.get(id).filter(|call| !call.is_ended()) else { return Vec::new() };
+        if call.pinned.as_ref().is_none_or(|pinned| pinned.fingerprint != row.fingerprint) {
+            return Vec::new();
+        }
+        let own = row.holder == Holder::Call { task: self.id, call: id.clone() };
+        let event = match &row.state {
+            KeyState::Done { result } if own => {
+                Event::Probed(Probed { call: id.clone(), answer: Probe::Done { result: result.clone() } })
+            }
+            KeyState::Done { result } => replay(id, &row, Replayed::Result(result.clone())),
+            KeyState::FailedFinal { failure } => replay(id, &row, Replayed::Failure(failure.clone())),
+            KeyState::Tombstone | KeyState::Open | KeyState::InDoubt => return Vec::new(),
+        };
+        self.doing.withheld.insert(id.clone(), Withheld::Recorded);
+        vec![event]
     }
 
     /// The key whose holder this call waits for before its next attempt.

@@ -59,6 +59,7 @@ impl Outcome {
             | Reason::BadReference
             | Reason::KeyMismatch
             | Reason::KeyInDoubt
+            | Reason::StoreRestored
             | Reason::KeyTombstone
             | Reason::KeyExpired
             | Reason::NotGranted

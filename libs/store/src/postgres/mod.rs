@@ -20,6 +20,7 @@ mod open;
 #[cfg(test)]
 mod plans;
 mod prune;
+mod restores;
 mod rows;
 mod sessions;
 mod snapshots;

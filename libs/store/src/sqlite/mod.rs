@@ -17,6 +17,7 @@ mod packed;
 #[cfg(test)]
 mod plans;
 mod prune;
+mod restores;
 mod rows;
 mod sessions;
 mod snapshots;

@@ -12,7 +12,9 @@ mod history;
 mod init;
 mod list;
 mod ping;
+mod place;
 mod prune;
+mod recover;
 mod run;
 mod serve;
 mod server;
@@ -83,6 +85,7 @@ enum Command {
     Ping(ping::Args),
     Doctor(doctor::Args),
     Prune(prune::Args),
+    Recover(recover::Args),
     Example(example::Args),
 }
 
@@ -158,6 +161,7 @@ impl Command {
             Self::Ping(args) => args.server.flags(),
             Self::Doctor(args) => args.flags(),
             Self::Prune(args) => args.flags(),
+            Self::Recover(args) => args.flags(),
             Self::Init(_) | Self::Config(_) | Self::Completions(_) => Vec::new(),
         }
     }
@@ -182,6 +186,7 @@ impl Command {
             Self::Ping(args) => args.run(context).await,
             Self::Doctor(args) => args.run(context).await,
             Self::Prune(args) => args.run(context).await,
+            Self::Recover(args) => args.run(context).await,
             Self::Example(args) => args.run(context).await,
             Self::Init(args) => args.run(context.output),
             Self::Config(args) => args.run(&context),
