@@ -9,6 +9,7 @@ mod faults;
 mod folder;
 mod postgres;
 mod processes;
+mod proxy;
 mod redis;
 
 pub use child::{ChildError, ChildGuard, Sign};
@@ -17,4 +18,5 @@ pub use faults::Faults;
 pub use folder::Folder;
 pub use postgres::{Flush, Postgres, PostgresDatabase, PostgresError};
 pub use processes::running_with;
+pub use proxy::Proxy;
 pub use redis::{Kept, Redis, RedisError};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use holdfast_testkit::{ChildGuard, Flush, Postgres, Redis, Sign};
+use holdfast_testkit::{ChildGuard, Flush, Postgres, Proxy, Redis, Sign};
 use serde_json::Value;
 
 use crate::binary::{GUARD, lines, output, stderr};
@@ -77,12 +77,13 @@ impl Cluster {
     }
 
     fn add(&mut self, role: Role) {
-        let (process, address) = self.launch(role, "127.0.0.1:0");
+        let (process, address) = self.launch(role, "127.0.0.1:0", &[]);
         self.members.push(Member { role, address, process });
     }
 
-    fn launch(&self, role: Role, listen: &str) -> (ChildGuard, String) {
+    fn launch(&self, role: Role, listen: &str, settings: &[(&str, &str)]) -> (ChildGuard, String) {
         let mut command = self.command(role);
+        command.envs(settings.iter().copied());
         command.args(["--listen", listen, "--print-addresses"]);
         let log = std::fs::File::options().create(true).append(true).open(self.log()).unwrap();
         command.stderr(log);
@@ -137,8 +138,19 @@ impl Cluster {
     /// Starts a member again that was killed, where its peers look for it.
     pub fn start_again(&mut self, role: Role, which: usize) {
         let address = self.nth(role, which).address.clone();
-        let (process, _) = self.launch(role, &address);
+        let (process, _) = self.launch(role, &address, &[]);
         self.nth(role, which).process = process;
+    }
+
+    /// Has an orchestrator reach `checkpoint` over a wire that can be cut; its workers it reaches as before.
+    pub fn put_behind_a_wire(&mut self, which: usize) -> Proxy {
+        let wire = Proxy::start(self.addresses(Role::Checkpoint).remove(0)).unwrap();
+        self.kill(Role::Orchestrator, which);
+        let address = self.nth(Role::Orchestrator, which).address.clone();
+        let over = [("HOLDFAST_JOIN__CHECKPOINT", &*wire.address().to_string())];
+        let (process, _) = self.launch(Role::Orchestrator, &address, &over);
+        self.nth(Role::Orchestrator, which).process = process;
+        wire
     }
 
     /// Sends a signal to a member.
@@ -181,11 +193,29 @@ impl Cluster {
         got.status.success().then(|| lines(&got).remove(0))
     }
 
+    /// The events of a task, as an orchestrator shows them.
+    pub fn history(&self, which: usize, task: &str) -> Vec<Value> {
+        let server = self.server(which);
+        let history = output(self.scene.holdfast().args(["history", task, "--json", "--server", &server]));
+        assert!(history.status.success(), "{}", stderr(&history));
+        lines(&history)
+    }
+
+    /// How many lives a task has had.
+    pub fn lives(&self, which: usize, task: &str) -> usize {
+        self.history(which, task).iter().filter(|event| event["kind"] == "life_started").count()
+    }
+
     /// Waits until a task has ended, whichever orchestrator says so; returns its outcome.
     pub fn outcome(&self, task: &str) -> String {
+        self.outcome_at(&[0, 1], task)
+    }
+
+    /// Waits until one of some orchestrators says that a task has ended; returns its outcome.
+    pub fn outcome_at(&self, asked: &[usize], task: &str) -> String {
         let mut outcome = String::new();
         wait_until_or(self, &format!("end of {task}"), || {
-            let known = (0..2).find_map(|which| self.get(which, task));
+            let known = asked.iter().find_map(|which| self.get(*which, task));
             let Some(known) = known else { return false };
             assert!(known["pending"].as_array().is_none_or(Vec::is_empty), "a person is asked: {known}");
             outcome = known["outcome"].as_str().unwrap_or_default().to_owned();
@@ -204,6 +234,16 @@ impl Cluster {
     /// Where the first orchestrator answers.
     pub fn any_server(&self) -> String {
         self.server(0)
+    }
+
+    /// Waits until the members have written something to stderr; returns its line.
+    pub fn until_logged(&self, text: &str) -> String {
+        let mut found = None;
+        wait_until_or(self, text, || {
+            found = self.logged().lines().find(|line| line.contains(text)).map(str::to_owned);
+            found.is_some()
+        });
+        found.unwrap_or_default()
     }
 }
 
