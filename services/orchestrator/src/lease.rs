@@ -31,11 +31,15 @@ impl Lease {
         margin: Duration,
         sent: BootInstant,
         length: Duration,
-        restores: Vec<Restore>,
         shutdown: Shutdown,
     ) -> Self {
         let ends = Mutex::new(sent.after(length.saturating_sub(margin)));
-        Self { instance, clock, margin, restores, ends, over: CancellationToken::new(), shutdown }
+        Self { instance, clock, margin, restores: Vec::new(), ends, over: CancellationToken::new(), shutdown }
+    }
+
+    /// With the restores that were marked before the session was open, oldest mark first.
+    pub(crate) fn knowing(self, restores: Vec<Restore>) -> Self {
+        Self { restores, ..self }
     }
 
     /// The session's instance.

@@ -45,7 +45,7 @@ impl Instance {
                 Ok((length, restores)) => {
                     let margin = self.shared.config.lease_margin;
                     let (clock, shutdown) = (Arc::clone(&deps.clock), shutdown.clone());
-                    return Ok(Lease::new(instance, clock, margin, sent, length, restores, shutdown));
+                    return Ok(Lease::new(instance, clock, margin, sent, length, shutdown).knowing(restores));
                 }
                 Err(error) if error.is_transient() => {
                     tracing::warn!(%error, "session is not opened; trying again");
