@@ -125,6 +125,8 @@ closed_list! {
         Unimplemented = "UNIMPLEMENTED",
         /// No live worker hosts the tool, or none that is compatible.
         ToolGone = "TOOL_GONE",
+        /// The worker is stopping, and takes no new calls: another one is asked.
+        Draining = "DRAINING",
         /// No worker has a free place in time.
         NoCapacity = "NO_CAPACITY",
         /// A breaker is open.

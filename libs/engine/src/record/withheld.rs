@@ -3,8 +3,9 @@
 use holdfast_types::key::{Holder, KeyRow, KeyState};
 use holdfast_types::{CallId, Class, Failure, Key, Reason};
 
+use super::key::standing;
 use crate::event::{AttemptNotStarted, CallReplayed, Next, Probe, Probed, Replayed};
-use crate::state::{AttemptState, Call, HeldKey, Withheld};
+use crate::state::{AttemptState, Call, HeldKey, Phase, Withheld};
 use crate::{Env, Event, Task};
 
 impl Task {
@@ -69,7 +70,9 @@ impl Task {
             KeyState::Open | KeyState::InDoubt if over => return failed(held),
             KeyState::Open | KeyState::InDoubt => {
                 let since = self.doing.held.get(id).map_or(env.now, |held| held.since);
-                let key = HeldKey { key: row.key, generation, fingerprint: fingerprint.clone(), since };
+                let standing = standing(&row);
+                let key =
+                    HeldKey { key: row.key, generation, fingerprint: fingerprint.clone(), since, standing };
                 self.doing.held.insert(id.clone(), key);
                 self.doing.wanted.insert(id.clone(), fingerprint);
                 self.doing.withheld.insert(id.clone(), Withheld::Waits);
@@ -103,6 +106,13 @@ impl Task {
     pub(crate) fn withheld_by(&self, call: &Call) -> Option<Key> {
         let waits = self.doing.withheld.get(&call.id) == Some(&Withheld::Waits);
         self.doing.held.get(&call.id).filter(|_| waits).map(|held| held.key.clone())
+    }
+
+    /// The key that a call waits for, whoever has refused it.
+    pub(crate) fn key_awaited(&self, call: &Call) -> Option<&HeldKey> {
+        let waits = call.phase == Phase::WaitsForKey
+            || (!call.is_ended() && self.doing.withheld.get(&call.id) == Some(&Withheld::Waits));
+        self.doing.held.get(&call.id).filter(|_| waits)
     }
 }
 

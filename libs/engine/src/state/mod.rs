@@ -184,6 +184,8 @@ pub(crate) struct HeldKey {
     pub(crate) fingerprint: String,
     /// Since when the call waits for it.
     pub(crate) since: Timestamp,
+    /// What it is, and at whom.
+    pub(crate) standing: String,
 }
 
 /// How much clocks may differ before an attempt counts as closed by time alone (PROTOCOL 17).

@@ -11052,8 +11052,8 @@ pub mod worker_service_client {
         /// that the connection was lost.
         /// Errors, all of them proof that this attempt had no effect: FAILED_PRECONDITION (`WRONG_INCARNATION`, `TOO_LATE`),
         /// ABORTED (`STALE_EPOCH`), NOT_FOUND (`TOOL_GONE`: the worker has no such tool), INVALID_ARGUMENT (`BAD_ARGUMENTS`, with
-        /// their path), RESOURCE_EXHAUSTED (`NO_CAPACITY`: no free slot and the queue is full; RetryInfo), UNAVAILABLE (the
-        /// worker is draining; ErrorInfo says so). A tool's own failure is not an error of the rpc but an outcome.
+        /// their path), RESOURCE_EXHAUSTED (`NO_CAPACITY`: no free slot and the queue is full; RetryInfo), UNAVAILABLE
+        /// (`DRAINING`: the worker takes no new calls; nothing was executed). A tool's own failure is not an error of the rpc but an outcome.
         pub async fn execute(
             &mut self,
             request: impl tonic::IntoRequest<super::ExecuteRequest>,
@@ -11239,8 +11239,8 @@ pub mod worker_service_server {
         /// that the connection was lost.
         /// Errors, all of them proof that this attempt had no effect: FAILED_PRECONDITION (`WRONG_INCARNATION`, `TOO_LATE`),
         /// ABORTED (`STALE_EPOCH`), NOT_FOUND (`TOOL_GONE`: the worker has no such tool), INVALID_ARGUMENT (`BAD_ARGUMENTS`, with
-        /// their path), RESOURCE_EXHAUSTED (`NO_CAPACITY`: no free slot and the queue is full; RetryInfo), UNAVAILABLE (the
-        /// worker is draining; ErrorInfo says so). A tool's own failure is not an error of the rpc but an outcome.
+        /// their path), RESOURCE_EXHAUSTED (`NO_CAPACITY`: no free slot and the queue is full; RetryInfo), UNAVAILABLE
+        /// (`DRAINING`: the worker takes no new calls; nothing was executed). A tool's own failure is not an error of the rpc but an outcome.
         async fn execute(
             &self,
             request: tonic::Request<super::ExecuteRequest>,

@@ -64,6 +64,7 @@ impl Outcome {
             | Reason::KeyExpired
             | Reason::NotGranted
             | Reason::ToolGone
+            | Reason::Draining
             | Reason::NoCapacity
             | Reason::CircuitOpen
             | Reason::RetryBudgetExhausted

@@ -42,7 +42,7 @@ use tx::Shards;
 use writer::Writers;
 
 pub use check::PostgresReport;
-pub use config::{OnLoss, PostgresClock, PostgresConfig};
+pub use config::{PostgresClock, PostgresConfig};
 pub use losses::Loss;
 
 /// A store in a PostgreSQL database. Clones share it; any number of stores, in any number of processes, may be open
