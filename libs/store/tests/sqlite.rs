@@ -295,3 +295,13 @@ async fn what_is_counted_is_what_goes() {
     assert_eq!(count(before).await, Prunable::default());
     store.close().await;
 }
+
+#[tokio::test]
+async fn what_would_go_of_a_store_of_an_earlier_release_is_not_guessed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, clock) = (config(&folder), ManualClock::default());
+    SqliteStore::open(config.clone(), clock.source()).await.unwrap().close().await;
+    tamper(&config.path, "DELETE FROM _sqlx_migrations WHERE version > 1").await;
+    let refused = SqliteStore::prunable(&config.path, clock.now(), clock.now()).await.unwrap_err();
+    assert!(matches!(refused, Error::Outdated { found: 1, .. }), "{refused}");
+}

@@ -11,6 +11,7 @@ mod members;
 mod postgres;
 mod processes;
 mod program;
+mod proxy;
 mod redis;
 
 pub use child::{ChildError, ChildGuard, Sign};
@@ -21,4 +22,5 @@ pub use members::{MemberError, Members, Role, Setting};
 pub use postgres::{Flush, Postgres, PostgresDatabase, PostgresError};
 pub use processes::running_with;
 pub use program::holdfast;
+pub use proxy::Proxy;
 pub use redis::{Kept, Redis, RedisError};

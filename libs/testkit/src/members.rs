@@ -120,7 +120,7 @@ impl Members {
     /// # Errors
     /// [`MemberError`].
     pub fn add(&mut self, role: Role) -> Result<(), MemberError> {
-        let (process, address) = self.launch(role, "127.0.0.1:0")?;
+        let (process, address) = self.launch(role, "127.0.0.1:0", &[])?;
         self.members.push(Member { role, address, process });
         Ok(())
     }
@@ -138,8 +138,21 @@ impl Members {
     /// # Errors
     /// [`MemberError`].
     pub fn start_again(&mut self, role: Role, which: usize) -> Result<(), MemberError> {
+        self.start_again_with(role, which, &[])
+    }
+
+    /// The same, with settings of its own.
+    ///
+    /// # Errors
+    /// [`MemberError`].
+    pub fn start_again_with(
+        &mut self,
+        role: Role,
+        which: usize,
+        settings: &[(&str, String)],
+    ) -> Result<(), MemberError> {
         let address = self.address(role, which)?.to_owned();
-        let (process, _) = self.launch(role, &address)?;
+        let (process, _) = self.launch(role, &address, settings)?;
         self.nth(role, which)?.process = process;
         Ok(())
     }
@@ -200,8 +213,14 @@ impl Members {
         MemberError::Process { role, logged: self.logged(), source }
     }
 
-    fn launch(&self, role: Role, listen: &str) -> Result<(ChildGuard, String), MemberError> {
+    fn launch(
+        &self,
+        role: Role,
+        listen: &str,
+        settings: &[(&str, String)],
+    ) -> Result<(ChildGuard, String), MemberError> {
         let mut command = self.command(role);
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
         command.args(["--listen", listen, "--print-addresses"]);
         command.stderr(File::options().create(true).append(true).open(&self.setting.log)?);
         let process = ChildGuard::start(command).map_err(|source| self.failed(role, source))?;

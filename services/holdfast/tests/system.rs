@@ -17,6 +17,8 @@ mod kills;
 mod outcomes;
 #[path = "system/plans.rs"]
 mod plans;
+#[path = "system/restore.rs"]
+mod restore;
 #[path = "system/run.rs"]
 mod run;
 #[path = "system/scene.rs"]

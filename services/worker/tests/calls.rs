@@ -385,7 +385,8 @@ async fn a_worker_that_stops_takes_nothing_new_and_ends_what_runs() {
     let hanging = rig.start(rig.request("fire", "b", json!({"after_ms": 50_000}))).await;
     let executor = rig.worker.executor().clone();
     executor.drain();
-    assert_eq!(refused(&rig, rig.request("fire", "c", json!({}))).await.effect, Effect::NotExecuted);
+    let late = refused(&rig, rig.request("fire", "c", json!({}))).await;
+    assert_eq!((late.reason, late.effect), (Reason::Draining, Effect::NotExecuted));
     drop(rig.start(rig.request("fire", "a", json!({}))).await);
     end(running).await.unwrap();
     executor.abort();

@@ -3,6 +3,7 @@
 mod directory;
 mod execution;
 mod front;
+mod key_verbs;
 mod replicas;
 mod store;
 mod tools;

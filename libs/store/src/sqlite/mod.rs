@@ -16,6 +16,7 @@ mod packed;
 #[cfg(test)]
 mod plans;
 mod prune;
+mod restores;
 mod rows;
 mod sessions;
 mod snapshots;

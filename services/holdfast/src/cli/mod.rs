@@ -12,7 +12,9 @@ mod history;
 mod init;
 mod list;
 mod ping;
+mod place;
 mod prune;
+mod recover;
 mod run;
 mod secrets;
 mod serve;
@@ -85,6 +87,7 @@ enum Command {
     Ping(ping::Args),
     Doctor(doctor::Args),
     Prune(prune::Args),
+    Recover(recover::Args),
     Example(example::Args),
 }
 
@@ -161,6 +164,7 @@ impl Command {
             Self::Ping(args) => args.server.flags(),
             Self::Doctor(args) => args.flags(),
             Self::Prune(args) => args.flags(),
+            Self::Recover(args) => args.flags(),
             Self::Init(_) | Self::Secrets(_) | Self::Config(_) | Self::Completions(_) => Vec::new(),
         }
     }
@@ -185,6 +189,7 @@ impl Command {
             Self::Ping(args) => args.run(context).await,
             Self::Doctor(args) => args.run(context).await,
             Self::Prune(args) => args.run(context).await,
+            Self::Recover(args) => args.run(context).await,
             Self::Example(args) => args.run(context).await,
             Self::Init(args) => args.run(context.output),
             Self::Secrets(args) => args.run(context.output),

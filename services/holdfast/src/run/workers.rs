@@ -140,7 +140,7 @@ impl One {
                 }
             };
             let was_registered = self.site.health.view().worker(id).is_some();
-            self.site.health.leave(id);
+            self.site.health.ended(id);
             self.site.hosted.remove(id);
             let shown = self.command.join(" ");
             if was_registered {

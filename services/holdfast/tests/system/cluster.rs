@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 pub use holdfast_testkit::Role;
-use holdfast_testkit::{Flush, Members, Postgres, Redis, Setting, Sign};
+use holdfast_testkit::{Flush, Members, Postgres, Proxy, Redis, Setting, Sign};
 use serde_json::Value;
 
 use crate::binary::{self, GUARD, lines, output, stderr};
@@ -111,6 +111,15 @@ impl Cluster {
         self.members.start_again(role, which).unwrap();
     }
 
+    /// Has an orchestrator reach `checkpoint` over a wire that can be cut; its workers it reaches as before.
+    pub fn put_behind_a_wire(&mut self, which: usize) -> Proxy {
+        let wire = Proxy::start(self.addresses(Role::Checkpoint).remove(0)).unwrap();
+        self.kill(Role::Orchestrator, which);
+        let over = [("HOLDFAST_JOIN__CHECKPOINT", wire.address().to_string())];
+        self.members.start_again_with(Role::Orchestrator, which, &over).unwrap();
+        wire
+    }
+
     /// Sends a signal to a member.
     pub fn send(&mut self, role: Role, which: usize, sign: Sign) {
         self.members.send(role, which, sign).unwrap();
@@ -151,11 +160,29 @@ impl Cluster {
         got.status.success().then(|| lines(&got).remove(0))
     }
 
+    /// The events of a task, as an orchestrator shows them.
+    pub fn history(&self, which: usize, task: &str) -> Vec<Value> {
+        let server = self.server(which);
+        let history = output(self.scene.holdfast().args(["history", task, "--json", "--server", &server]));
+        assert!(history.status.success(), "{}", stderr(&history));
+        lines(&history)
+    }
+
+    /// How many lives a task has had.
+    pub fn lives(&self, which: usize, task: &str) -> usize {
+        self.history(which, task).iter().filter(|event| event["kind"] == "life_started").count()
+    }
+
     /// Waits until a task has ended, whichever orchestrator says so; returns its outcome.
     pub fn outcome(&self, task: &str) -> String {
+        self.outcome_at(&[0, 1], task)
+    }
+
+    /// Waits until one of some orchestrators says that a task has ended; returns its outcome.
+    pub fn outcome_at(&self, asked: &[usize], task: &str) -> String {
         let mut outcome = String::new();
         wait_until_or(self, &format!("end of {task}"), || {
-            let known = (0..2).find_map(|which| self.get(which, task));
+            let known = asked.iter().find_map(|which| self.get(*which, task));
             let Some(known) = known else { return false };
             assert!(known["pending"].as_array().is_none_or(Vec::is_empty), "a person is asked: {known}");
             outcome = known["outcome"].as_str().unwrap_or_default().to_owned();
@@ -174,6 +201,16 @@ impl Cluster {
     /// Where the first orchestrator answers.
     pub fn any_server(&self) -> String {
         self.server(0)
+    }
+
+    /// Waits until the members have written something to stderr; returns its line.
+    pub fn until_logged(&self, text: &str) -> String {
+        let mut found = None;
+        wait_until_or(self, text, || {
+            found = self.logged().lines().find(|line| line.contains(text)).map(str::to_owned);
+            found.is_some()
+        });
+        found.unwrap_or_default()
     }
 }
 

@@ -119,6 +119,11 @@ impl Driver {
     pub(super) fn begun(&mut self, begun: Begun) {
         let Begun { call, no, word } = begun;
         match self.front.asked.get_mut(&call).filter(|asked| asked.no == no) {
+            Some(asked) if asked.intent.lost => {
+                let attempt = asked.intent.attempt;
+                self.front.asked.remove(&call);
+                self.recorded(call, attempt, word);
+            }
             Some(asked) => {
                 asked.word = Some(word);
                 self.go_on(&call);
@@ -128,6 +133,13 @@ impl Driver {
                     self.release(key, token);
                 }
             }
+        }
+    }
+
+    /// What a restore has put in doubt need not be found out where the service knows how it ended.
+    fn recorded(&mut self, call: CallId, attempt: u32, word: Word) {
+        if let Word::Withheld(row) = word {
+            self.ready.push_back(Done::Answer(Input::Withheld { call, attempt, row }));
         }
     }
 

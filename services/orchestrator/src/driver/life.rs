@@ -122,7 +122,7 @@ pub(crate) async fn begin(
     };
     driver.read_inbox();
     let started = LifeStarted { epoch: claim.epoch, instance: lease.instance(), resume };
-    let first = with_env(&shared, |env| driver.task.begin(started, env));
+    let first = with_env(&shared, |env| driver.task.begin(started, lease.restores(), env));
     driver.run(first).await
 }
 
