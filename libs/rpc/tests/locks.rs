@@ -1,13 +1,9 @@
 //! Tokens at the gate, on real sockets: missing, wrong and right ones, and what needs none.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
-
-mod common;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Running, Script, Seen, a_call, serve, worker, worker_on};
+use crate::common::{Running, Script, Seen, a_call, serve, worker, worker_on};
 use futures::StreamExt;
 use holdfast_ports::{Error, Tools};
 use holdfast_proto::v1;

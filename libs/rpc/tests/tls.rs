@@ -1,13 +1,9 @@
 //! TLS on real sockets: who is trusted, by which name, and what is said where somebody is not.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
-
-mod common;
-
 use std::path::PathBuf;
 use std::time::Duration;
 
-use common::{Running, Script, a_call, serve, worker, worker_on};
+use crate::common::{Running, Script, a_call, serve, worker, worker_on};
 use futures::StreamExt;
 use holdfast_proto::v1;
 use holdfast_proto::v1::worker_service_client::WorkerServiceClient;

@@ -1,7 +1,5 @@
 //! The key table's cases, through the remote client of this service, over a real socket.
 
-#![allow(missing_docs, clippy::unwrap_used)]
-
 use std::any::Any;
 use std::sync::Arc;
 
@@ -38,7 +36,7 @@ async fn fixture() -> Fixture {
 }
 
 // Without the two that prune: retention is the matter of the table behind the service.
-holdfast_store::suite_cases! { crate::fixture;
+holdfast_store::suite_cases! { crate::remote::fixture;
     key_verbs {
         a_completed_key_is_replayed,
         other_arguments_are_a_mismatch,

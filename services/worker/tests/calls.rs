@@ -1,11 +1,8 @@
 //! The rules of one call on one worker (PROTOCOL 1 and 12), under virtual time.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{Rig, call_ref, end, failure, recorded};
+use crate::common::{Rig, call_ref, end, failure, recorded};
 use futures::StreamExt;
 use holdfast_types::worker::{CallOutcome, Execute, ExecuteEvent, FenceAnswer, ProbeAnswer};
 use holdfast_types::{Class, Effect, Failure, Reason, SideEffect};

@@ -1,14 +1,11 @@
 //! Secrets, sizes and evidence: what goes into a tool and what comes out.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
-
-mod common;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::common::{Rig, call_ref, failure};
 use async_trait::async_trait;
-use common::{Rig, call_ref, failure};
 use futures::StreamExt;
 use holdfast_ports::{
     Begin, BeginAnswer, Blobs, Durability, Error as PortError, KeyAnswer, Keys, Result as PortResult,

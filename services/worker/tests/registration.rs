@@ -1,12 +1,9 @@
 //! A worker's place in a directory that is started anew at its address, over real sockets.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
-
-mod common;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::Rig;
+use crate::common::Rig;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use holdfast_proto::convert::time;

@@ -17,6 +17,7 @@ use super::{Context, flag};
 use crate::compose::Process;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::network::Network;
 use crate::serve::joined;
 use crate::settings::Settings;
 use crate::stored::{self, Stored};

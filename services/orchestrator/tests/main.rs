@@ -1,0 +1,14 @@
+//! The tests of this crate's behaviour from outside, in one program: what tests cost most is to link them.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, unreachable_pub)]
+
+mod api;
+mod common;
+mod driver;
+mod front;
+mod heartbeats;
+mod hedges;
+mod last_good;
+mod lost_answers;
+mod sensitive;
+mod takeover;
+mod tool_gone;
