@@ -158,7 +158,7 @@ fn violations(members: &BTreeSet<String>, imports: &[Import]) -> Vec<String> {
 }
 
 /// Asks cargo. (The crate `cargo_metadata` would switch a feature of `serde_json` on for all of the workspace.)
-fn workspace() -> (BTreeSet<String>, Vec<Import>) {
+fn metadata() -> Value {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let asked = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
@@ -166,7 +166,11 @@ fn workspace() -> (BTreeSet<String>, Vec<Import>) {
         .output()
         .unwrap();
     assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
-    let metadata: Value = serde_json::from_slice(&asked.stdout).unwrap();
+    serde_json::from_slice(&asked.stdout).unwrap()
+}
+
+fn workspace() -> (BTreeSet<String>, Vec<Import>) {
+    let metadata = metadata();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let packages = metadata["packages"].as_array().unwrap();
     let members = packages.iter().map(|package| text(&package["name"])).collect();
@@ -222,4 +226,24 @@ fn every_kind_of_violation_is_seen() {
 
     let stranger = BTreeSet::from(["holdfast-new".to_owned()]);
     assert_eq!(violations(&stranger, &[]).len(), 1);
+}
+
+/// Where the tests of a crate are one program, a file that its root does not name would never run.
+#[test]
+fn no_test_file_is_forgotten() {
+    let metadata = metadata();
+    let mut programs = 0;
+    for package in metadata["packages"].as_array().unwrap() {
+        let manifest = package["manifest_path"].as_str().unwrap();
+        let folder = Path::new(manifest).with_file_name("tests");
+        let Ok(root) = std::fs::read_to_string(folder.join("main.rs")) else { continue };
+        programs += 1;
+        for file in std::fs::read_dir(&folder).unwrap() {
+            let file = file.unwrap().path();
+            let name = file.file_stem().unwrap().to_str().unwrap();
+            let is_source = file.extension().is_some_and(|extension| extension == "rs") && name != "main";
+            assert!(!is_source || root.contains(&format!("mod {name};")), "{} never runs", file.display());
+        }
+    }
+    assert!(programs > 4, "{programs}");
 }
