@@ -1,5 +1,5 @@
-//! What tests share: virtual time, seeded faults, private folders, private PostgreSQL and Redis servers, real processes
-//! with a guard.
+//! What tests share: virtual time, seeded faults, private folders, private PostgreSQL and Redis servers, a
+//! receiver of traces, real processes with a guard.
 //!
 //! The test of the import rules lives here too: `tests/imports.rs`.
 
@@ -7,6 +7,7 @@ mod child;
 mod clock;
 mod faults;
 mod folder;
+mod otlp;
 mod postgres;
 mod processes;
 mod redis;
@@ -15,6 +16,7 @@ pub use child::{ChildError, ChildGuard, Sign};
 pub use clock::VirtualClock;
 pub use faults::Faults;
 pub use folder::Folder;
+pub use otlp::{OtlpError, OtlpReceiver, ReceivedSpan, Side, Trace};
 pub use postgres::{Flush, Postgres, PostgresDatabase, PostgresError};
 pub use processes::running_with;
 pub use redis::{Kept, Redis, RedisError};
