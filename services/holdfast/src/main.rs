@@ -14,6 +14,7 @@ mod run;
 mod serve;
 mod settings;
 mod stored;
+mod trace;
 
 use std::process::ExitCode;
 

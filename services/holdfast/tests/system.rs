@@ -23,3 +23,5 @@ mod run;
 mod scene;
 #[path = "system/spread.rs"]
 mod spread;
+#[path = "system/traces.rs"]
+mod traces;

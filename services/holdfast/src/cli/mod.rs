@@ -18,6 +18,7 @@ mod serve;
 mod server;
 mod submit;
 mod tools;
+mod trace;
 mod validate;
 mod watch;
 
@@ -71,6 +72,7 @@ enum Command {
     List(list::Args),
     Cancel(cancel::Args),
     History(history::Args),
+    Trace(trace::Args),
     Tools(tools::Args),
     Validate(validate::Args),
     Approve(decide::Approve),
@@ -150,6 +152,7 @@ impl Command {
             Self::List(args) => args.server.flags(),
             Self::Cancel(args) => args.server.flags(),
             Self::History(args) => args.server.flags(),
+            Self::Trace(args) => args.server.flags(),
             Self::Tools(args) => args.server.flags(),
             Self::Approve(args) => args.server.flags(),
             Self::Answer(args) => args.server.flags(),
@@ -173,6 +176,7 @@ impl Command {
             Self::List(args) => args.run(context).await,
             Self::Cancel(args) => args.run(context).await,
             Self::History(args) => args.run(context).await,
+            Self::Trace(args) => args.run(context).await,
             Self::Tools(args) => args.run(context).await,
             Self::Validate(args) => args.run(context).await,
             Self::Approve(args) => args.run(context).await,

@@ -61,14 +61,21 @@ pub struct Cluster {
     pub postgres: Postgres,
     pub redis: Redis,
     members: Vec<Member>,
+    /// More of every member's environment.
+    more: Vec<(&'static str, String)>,
 }
 
 impl Cluster {
     /// Starts all of it; `plan` is given the ledger's path.
     pub fn start(plan: impl FnOnce(&Path) -> String) -> Self {
+        Self::start_with(Vec::new(), plan)
+    }
+
+    /// Starts all of it, with more in every member's environment.
+    pub fn start_with(more: Vec<(&'static str, String)>, plan: impl FnOnce(&Path) -> String) -> Self {
         let scene = Scene::new(plan);
         let (postgres, redis) = (Postgres::start(Flush::Never).unwrap(), Redis::start().unwrap());
-        let mut cluster = Self { scene, postgres, redis, members: Vec::new() };
+        let mut cluster = Self { scene, postgres, redis, members: Vec::new(), more };
         use Role::{Checkpoint, Health, Idempotency, Orchestrator, Worker};
         for role in [Checkpoint, Health, Idempotency, Worker, Worker, Orchestrator, Orchestrator] {
             cluster.add(role);
@@ -93,7 +100,7 @@ impl Cluster {
 
     fn command(&self, role: Role) -> Command {
         let mut command = self.scene.holdfast();
-        command.envs(QUICK);
+        command.envs(QUICK).envs(self.more.iter().cloned());
         command.env("HOLDFAST_STORE__URL", self.postgres.url()).env("HOLDFAST_REDIS__URL", self.redis.url());
         for (role, variable) in [
             (Role::Checkpoint, "HOLDFAST_JOIN__CHECKPOINT"),
