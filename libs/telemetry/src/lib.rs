@@ -12,6 +12,9 @@ pub mod names;
 mod pipeline;
 pub mod prometheus;
 pub mod propagation;
+mod queue;
+pub mod rpc;
+mod sampler;
 mod task_tracer;
 mod traceparent;
 

@@ -16,6 +16,7 @@ mod secrets;
 mod serve;
 mod settings;
 mod stored;
+mod trace;
 
 use std::process::ExitCode;
 

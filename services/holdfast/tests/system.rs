@@ -27,3 +27,5 @@ mod scene;
 mod secured;
 #[path = "system/spread.rs"]
 mod spread;
+#[path = "system/traces.rs"]
+mod traces;

@@ -11,4 +11,5 @@ mod last_good;
 mod lost_answers;
 mod sensitive;
 mod takeover;
+mod timeline;
 mod tool_gone;

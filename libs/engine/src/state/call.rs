@@ -84,7 +84,7 @@ pub(crate) enum Phase {
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) enum CallEnd {
+pub enum CallEnd {
     /// It executed, and has its result.
     Succeeded,
     /// A recorded result answered.

@@ -4,6 +4,7 @@ mod call;
 mod index;
 mod step;
 mod timers;
+mod traced;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,10 +15,12 @@ use holdfast_types::plan::{OnEnd, Plan};
 use holdfast_types::task::{TaskBody, TaskSpec};
 use holdfast_types::{CallId, Payload, StepId, TaskId, TaskOutcome, Timestamp, ToolManifest, ToolName};
 
-pub(crate) use call::{Attempt, AttemptState, Call, CallEnd, Phase, Pinned, Purpose, Shared, Waits, Word};
+pub use call::CallEnd;
+pub(crate) use call::{Attempt, AttemptState, Call, Phase, Pinned, Purpose, Shared, Waits, Word};
 pub(crate) use index::Index;
 pub(crate) use step::{Entry, Slot, StepState, entry_done};
 pub(crate) use timers::{Timer, Timers};
+pub use traced::{Course as CallCourse, TracedAttempt, TracedCall, TracedStep};
 pub use views::{CallView, ItemView, QuestionView, StepResult, StepView, Summary};
 
 use crate::event::{LostWindow, Question, Verdict};

@@ -7,6 +7,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Shared as SharedFuture, WeakShared};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
+use tonic::Code;
 use tonic::body::Body;
 
 use super::body::{Answer, drop_broken_details};
@@ -118,8 +119,21 @@ impl Inner {
     }
 
     async fn send(&self, mut request: Request<Body>) -> Result<Response<Answer>, SharedError> {
+        let mut under = trace::outgoing(&self.address, &mut request);
+        let sent = self.send_unseen(request).await;
+        match &sent {
+            // Without a status in the headers an answer follows; its own end is the reader's to judge.
+            Ok(response) => {
+                under.end_by(response.headers());
+                under.end(Code::Ok);
+            }
+            Err(_) => under.end(Code::Unavailable),
+        }
+        sent
+    }
+
+    async fn send_unseen(&self, mut request: Request<Body>) -> Result<Response<Answer>, SharedError> {
         self.address(&mut request)?;
-        trace::inject(request.headers_mut());
         if let Some(token) = &self.config.token {
             token.attach(request.headers_mut());
         }

@@ -21,6 +21,7 @@ mod serve;
 mod server;
 mod submit;
 mod tools;
+mod trace;
 mod validate;
 mod watch;
 
@@ -74,6 +75,7 @@ enum Command {
     List(list::Args),
     Cancel(cancel::Args),
     History(history::Args),
+    Trace(trace::Args),
     Tools(tools::Args),
     Validate(validate::Args),
     Approve(decide::Approve),
@@ -156,6 +158,7 @@ impl Command {
             Self::List(args) => args.server.flags(),
             Self::Cancel(args) => args.server.flags(),
             Self::History(args) => args.server.flags(),
+            Self::Trace(args) => args.server.flags(),
             Self::Tools(args) => args.server.flags(),
             Self::Approve(args) => args.server.flags(),
             Self::Answer(args) => args.server.flags(),
@@ -180,6 +183,7 @@ impl Command {
             Self::List(args) => args.run(context).await,
             Self::Cancel(args) => args.run(context).await,
             Self::History(args) => args.run(context).await,
+            Self::Trace(args) => args.run(context).await,
             Self::Tools(args) => args.run(context).await,
             Self::Validate(args) => args.run(context).await,
             Self::Approve(args) => args.run(context).await,

@@ -45,10 +45,15 @@ impl Site {
     /// [`Error::Platform`] where telemetry can't start, [`Error::Usage`] where certificates can't be used.
     pub(crate) fn open(
         role: &'static str,
-        settings: Settings,
+        mut settings: Settings,
         output: Output,
         announce: Announce,
     ) -> Result<Self> {
+        let platform = holdfast_telemetry::Config::default().service_name;
+        if settings.telemetry.service_name == platform {
+            // A trace shows which role did what.
+            settings.telemetry.service_name = format!("{platform}-{role}");
+        }
         let telemetry = holdfast_telemetry::init(&settings.telemetry)
             .map_err(|error| Error::platform("telemetry can't start")(error.into()))?;
         let network = Network::of(&settings)?;

@@ -55,6 +55,11 @@ impl Cluster {
         Self::start_guarded(Scene::new(plan), Guarded::default())
     }
 
+    /// Starts all of it, with more in every member's environment.
+    pub fn start_with(more: Vec<(&'static str, String)>, plan: impl FnOnce(&Path) -> String) -> Self {
+        Self::start_guarded(Scene::new(plan), Guarded { members: more, ..Guarded::default() })
+    }
+
     /// Starts all of it, with tokens or certificates.
     pub fn start_guarded(scene: Scene, guarded: Guarded) -> Self {
         let (postgres, redis) = (Postgres::start(Flush::Never).unwrap(), Redis::start().unwrap());

@@ -67,7 +67,17 @@ impl Scene {
 
     /// `dev` on free ports, with the plan's workers.
     pub fn dev(&self) -> Dev {
+        self.start_dev(self.holdfast())
+    }
+
+    /// `dev` as before, with a variable in its environment.
+    pub fn dev_with(&self, name: &str, value: &str) -> Dev {
         let mut command = self.holdfast();
+        command.env(name, value);
+        self.start_dev(command)
+    }
+
+    fn start_dev(&self, mut command: Command) -> Dev {
         command.arg("dev").arg("plan.yaml").arg("--data-dir").arg(self.data());
         command.args(["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--print-addresses"]);
         let process = ChildGuard::start(command).unwrap();

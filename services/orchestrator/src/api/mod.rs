@@ -9,7 +9,6 @@ mod question;
 mod redact;
 mod submit;
 mod subtasks;
-mod trace;
 mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};

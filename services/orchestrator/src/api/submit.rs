@@ -12,8 +12,9 @@ use holdfast_types::task::{DEFAULT_DEADLINE, TaskBody, TaskRow, TaskSpec};
 use holdfast_types::{Namespace, Plan, TaskId, TaskStatus, ToolManifest};
 use serde_json::{Map, Value, json};
 
-use super::{ApiError, Orchestrator, trace};
+use super::{ApiError, Orchestrator};
 use crate::instance::Reservation;
+use crate::timeline::{self, export};
 
 /// What is submitted.
 #[derive(Debug, Clone)]
@@ -105,8 +106,10 @@ impl Orchestrator {
     }
 
     async fn create(&self, id: TaskId, digest: String, spec: TaskSpec) -> Result<Accepted, ApiError> {
-        let trace = trace::of(id, spec.traceparent.as_deref());
-        let trace_id = trace::trace_id(id, spec.traceparent.as_deref());
+        let tracer = &self.shared.deps.tracer;
+        let trace = export::of(tracer, id, spec.traceparent.as_deref());
+        let root = timeline::submitted(&spec);
+        let trace_id = export::trace_id(id, spec.traceparent.as_deref());
         let row = queued(id, &digest, &spec);
         let event = encode(&Task::submitted(spec), row.submitted_at)
             .map_err(|error| ApiError::Invalid { field: "plan".into(), why: error.to_string() })?;
@@ -125,7 +128,8 @@ impl Orchestrator {
         match self.shared.deps.journal.create(task).await? {
             Created::New { epoch, last_seq } => {
                 let status = if reservation.is_some() { TaskStatus::Running } else { TaskStatus::Queued };
-                trace::submitted(&self.shared.deps.tracer, &row, &trace);
+                // Zero-length, so that it stands there whatever dies.
+                export::export(tracer, &trace, [root]);
                 if let Some(reservation) = reservation {
                     reservation.start(id, epoch, vec![first(event, epoch, last_seq)]);
                 } else {
@@ -144,7 +148,7 @@ impl Orchestrator {
 
     async fn trace_id(&self, task: TaskId) -> Result<String, ApiError> {
         let spec = self.spec_of(task).await?;
-        Ok(trace::trace_id(task, spec.traceparent.as_deref()))
+        Ok(export::trace_id(task, spec.traceparent.as_deref()))
     }
 }
 

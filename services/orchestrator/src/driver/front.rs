@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use holdfast_engine::action::Execute;
 use holdfast_engine::{Event, Input};
+use holdfast_telemetry::propagation;
 use holdfast_types::key::Key;
 use holdfast_types::{CallId, Class, Effect, Failure, Reason, SideEffect, Source};
 
@@ -83,6 +84,8 @@ impl Driver {
 
     /// Asks for the keys of the intents whose append begins now.
     pub(super) fn begin_intents(&mut self) {
+        // Not the attempt's: where the intent is refused there is none.
+        let place = self.spans.life();
         for intent in std::mem::take(&mut self.front.intended) {
             let intent = Arc::new(intent);
             self.front.last += 1;
@@ -91,7 +94,7 @@ impl Driver {
             self.front.asked.insert(intent.call.clone(), asked);
             let (shared, payloads) = (Arc::clone(&self.shared), self.payloads.clone());
             let mut asking = async move {
-                let word = ask_front(shared, payloads, Arc::clone(&intent)).await;
+                let word = propagation::under(place, ask_front(shared, payloads, Arc::clone(&intent))).await;
                 Done::Begun(Begun { call: intent.call.clone(), no, word })
             }
             .boxed();

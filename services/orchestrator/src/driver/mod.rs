@@ -184,7 +184,7 @@ impl Driver {
         if hold == Hold::GiveBack || (!self.writer.pending.is_empty() && !gathers) {
             let id = self.shared.deps.ids.append();
             let row = self.row(hold);
-            self.writer.send(id, row, hold);
+            self.writer.send(id, row, hold, self.spans.life());
             self.begin_intents();
         }
     }
@@ -263,10 +263,10 @@ impl Driver {
     fn take_in(&mut self, step: Step, mut place: Option<Place>) -> Result<(), Error> {
         self.writer.note(step.progress());
         for emitted in step.events {
-            self.observe(&emitted);
+            let completed = self.observe(&emitted);
             self.note_tools(&emitted.event);
             self.intend(&emitted.event);
-            self.writer.gather(emitted)?;
+            self.writer.gather(emitted, completed)?;
         }
         for action in step.actions {
             let when = timing(&action);
@@ -288,7 +288,7 @@ impl Driver {
     async fn answered(
         &mut self,
         answer: writer::Answer,
-        in_flight: writer::InFlight,
+        mut in_flight: writer::InFlight,
     ) -> Result<Option<Ended>, Error> {
         match &answer.result {
             Ok(Appended::Ok { last_seq }) => {
@@ -300,6 +300,7 @@ impl Driver {
                     self.control.progressed.store(true, Ordering::Release);
                 }
                 let gave_back = answer.append.hold == Hold::GiveBack;
+                self.spans.durable(&answer.append, in_flight.completed());
                 self.snapshot_if_due(&answer.append, *last_seq);
                 for deed in in_flight.into_deeds() {
                     if !gave_back || deed.is_courtesy() {
@@ -307,7 +308,7 @@ impl Driver {
                     }
                 }
                 if gave_back {
-                    self.spans.gave_back(self.shared.deps.clock.now());
+                    self.spans.gave_back(&self.task);
                 }
                 Ok(gave_back.then_some(Ended::GaveBack))
             }
