@@ -134,7 +134,7 @@ impl<'a> TracedCall<'a> {
 fn traced(attempt: &Attempt) -> TracedAttempt {
     let ended_at = match attempt.state {
         AttemptState::Ended { at, .. } => Some(at),
-        AttemptState::Open | AttemptState::Adopted => None,
+        AttemptState::Open | AttemptState::Adopted | AttemptState::Lost => None,
     };
     let Attempt { number, epoch, worker, started_at, .. } = *attempt;
     TracedAttempt { number, epoch, worker, started_at, ended_at }
