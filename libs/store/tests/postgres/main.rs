@@ -1,6 +1,8 @@
 //! The suite on PostgreSQL, and what is its own: replicas over one database, cut connections, a killed server.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../common/certificates.rs"]
+mod certificates;
 mod crash;
 mod footprint;
 mod proxy;
@@ -8,6 +10,7 @@ mod proxy;
 mod pruning;
 mod replicas;
 mod survey;
+mod tls;
 
 use std::time::Duration;
 
