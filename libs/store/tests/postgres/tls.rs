@@ -13,12 +13,14 @@ use crate::certificates::{Certificates, certificates};
 async fn serve(server: &Postgres, made: &Certificates) {
     let mut connection = PgConnection::connect(&server.url()).await.unwrap();
     for (file, content) in [("server.crt", &made.certificate), ("server.key", &made.key)] {
-        sqlx::query("SELECT lo_export(lo_from_bytea(0, $1), $2)")
+        // Two statements: the second sees what the first has written.
+        let object: sqlx::postgres::types::Oid = sqlx::query_scalar("SELECT lo_from_bytea(0, $1)")
             .bind(content.as_bytes())
-            .bind(file)
-            .execute(&mut connection)
+            .fetch_one(&mut connection)
             .await
             .unwrap();
+        let written = sqlx::query("SELECT lo_export($1, $2)").bind(object).bind(file);
+        written.execute(&mut connection).await.unwrap();
     }
     for statement in [
         "COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; chmod 600 server.key'",
