@@ -58,6 +58,26 @@ pub enum Error {
         /// Why, and what would be right.
         why: String,
     },
+    /// The certificate of a CA can't be read.
+    #[error("the CA's certificate {} can't be read", path.display())]
+    Ca {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The server and this process don't agree on TLS, or its certificate is not trusted.
+    #[error(
+        "no trusted connection to the database {server}: name its CA's certificate in `[store] ca`, or another sslmode"
+    )]
+    Tls {
+        /// Host, port and database, without a password.
+        server: String,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
     /// The database server could not be reached, or refused.
     #[error("the database {server} can't be used")]
     Connect {

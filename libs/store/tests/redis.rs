@@ -3,6 +3,8 @@
 
 #[path = "redis/alone.rs"]
 mod alone;
+#[path = "common/certificates.rs"]
+mod certificates;
 #[path = "redis/check.rs"]
 mod check;
 #[path = "redis/forgetting.rs"]
@@ -15,5 +17,7 @@ mod losses;
 mod put_back;
 #[path = "redis/suites.rs"]
 mod suites;
+#[path = "redis/tls.rs"]
+mod tls;
 #[path = "redis/world.rs"]
 mod world;

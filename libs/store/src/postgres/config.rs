@@ -1,6 +1,7 @@
 //! How a store on PostgreSQL is opened.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use crate::{OnLoss, SecretUrl};
 pub struct PostgresConfig {
     /// Where the database is.
     pub url: SecretUrl,
+    /// A file with the certificate of the CA that has signed the server's, besides those of the system; empty: those
+    /// alone. Where it is named the server is verified (`sslmode=verify-full`), unless the URL says otherwise.
+    pub ca: PathBuf,
     /// How many connections there are at most, besides the writers'.
     pub connections: u32,
     /// How many batches of appends are under way at once; each has a connection.
@@ -39,6 +43,7 @@ impl Default for PostgresConfig {
     fn default() -> Self {
         Self {
             url: SecretUrl::default(),
+            ca: PathBuf::new(),
             connections: 8,
             writers: 2,
             patience: Duration::from_secs(15),

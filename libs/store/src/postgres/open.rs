@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions, PgConnection};
 
 use super::config::{PostgresClock, PostgresConfig};
@@ -68,6 +68,7 @@ pub(super) fn options(config: &PostgresConfig) -> Result<(PgConnectOptions, Stri
     let database = options.get_database().unwrap_or(options.get_username());
     let server = format!("{}:{}/{database}", options.get_host(), options.get_port());
     let options = options.disable_statement_logging();
+    let options = trusting(options, config)?;
     let options = match options.get_application_name() {
         Some(_) => options,
         None => options.application_name("holdfast"),
@@ -75,12 +76,36 @@ pub(super) fn options(config: &PostgresConfig) -> Result<(PgConnectOptions, Stri
     Ok((options, server))
 }
 
+/// Adds the CA that the configuration names. A server that one has a certificate for is meant to be verified.
+fn trusting(options: PgConnectOptions, config: &PostgresConfig) -> Result<PgConnectOptions> {
+    if config.ca.as_os_str().is_empty() {
+        return Ok(options);
+    }
+    // Read here too, for an error that says which file it is.
+    let readable = std::fs::File::open(&config.ca);
+    readable.map_err(|source| Error::Ca { path: config.ca.clone(), source })?;
+    let said = ["sslmode=", "ssl-mode="].iter().any(|name| config.url.expose().contains(name));
+    let options = options.ssl_root_cert(&config.ca);
+    Ok(if said { options } else { options.ssl_mode(PgSslMode::VerifyFull) })
+}
+
 pub(super) async fn connect(options: &PgConnectOptions, server: &str) -> Result<PgConnection> {
-    let refuse = |source| Error::Connect { server: server.to_owned(), source };
+    let refuse = |source| match source {
+        source @ sqlx::Error::Tls(_) => Error::Tls { server: server.to_owned(), source },
+        sqlx::Error::Io(error) if is_of_tls(&error) => {
+            Error::Tls { server: server.to_owned(), source: sqlx::Error::Io(error) }
+        }
+        source => Error::Connect { server: server.to_owned(), source },
+    };
     match tokio::time::timeout(ACQUIRE, options.connect()).await {
         Ok(connected) => connected.map_err(refuse),
         Err(_) => Err(refuse(super::tx::silent())),
     }
+}
+
+/// Says whether a handshake has failed: the library says so as the input's fault.
+fn is_of_tls(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::InvalidData && error.to_string().contains("certificate")
 }
 
 /// What the server ends by itself: no statement waits for ever, and no lock of a process that vanished in the middle

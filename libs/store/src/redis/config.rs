@@ -1,5 +1,6 @@
 //! The settings of a Redis.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use holdfast_types::human_duration;
@@ -25,6 +26,9 @@ pub enum RedisKeeps {
 pub struct RedisConfig {
     /// Where it is; empty: there is none.
     pub url: SecretUrl,
+    /// A file with the certificate of the CA that has signed that of a `rediss://` server, in place of those of the
+    /// system; empty: those.
+    pub ca: PathBuf,
     /// What the names of its hashes and channels begin with. Platforms that share a Redis must differ here, and one
     /// that got a new, empty store must not keep the name of the old one.
     pub prefix: String,
@@ -50,6 +54,7 @@ impl Default for RedisConfig {
     fn default() -> Self {
         Self {
             url: SecretUrl::new(""),
+            ca: PathBuf::new(),
             prefix: "holdfast".to_owned(),
             timeout: Duration::from_millis(100),
             rest: Duration::from_secs(2),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{
-    AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, IntoConnectionInfo, ServerErrorKind,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
+    IntoConnectionInfo, ServerErrorKind, TlsCertificates,
 };
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
@@ -81,10 +82,19 @@ impl Link {
     pub(super) fn new(config: &RedisConfig) -> Result<Arc<Self>, RedisError> {
         let refuse = |_| RedisError::Setting {
             setting: "url",
-            why: "it is not one of redis://[user][:password@]host[:port][/db] or unix:PATH".to_owned(),
+            why: "it is not one of redis://[user][:password@]host[:port][/db], rediss://… or unix:PATH"
+                .to_owned(),
         };
         let info = config.url.expose().into_connection_info().map_err(refuse)?;
-        let client = Client::open(info).map_err(refuse)?;
+        let client = match authority(config, &info)? {
+            Some(certificates) => {
+                Client::build_with_tls(info, certificates).map_err(|_| RedisError::Setting {
+                    setting: "ca",
+                    why: format!("{} holds no certificate in PEM", config.ca.display()),
+                })?
+            }
+            None => Client::open(info).map_err(refuse)?,
+        };
         Ok(Arc::new(Self { client, timeout: config.timeout, current: Mutex::new((0, None)) }))
     }
 
@@ -144,7 +154,7 @@ impl Link {
             .set_pipeline_buffer_size(IN_LINE);
         async move {
             let connected = client.get_multiplexed_async_connection_with_config(&config).await;
-            connected.map_err(Lost::from)
+            connected.map_err(|error| untrusted(&error).unwrap_or_else(|| error.into()))
         }
     }
 
@@ -155,4 +165,25 @@ impl Link {
             current.1 = None;
         }
     }
+}
+
+/// The CA that the configuration names; none: the system's are asked.
+fn authority(config: &RedisConfig, info: &ConnectionInfo) -> Result<Option<TlsCertificates>, RedisError> {
+    if config.ca.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let refuse = |why| Err(RedisError::Setting { setting: "ca", why });
+    if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+        return refuse("a CA is named, but `url` asks for no TLS: want rediss://…".to_owned());
+    }
+    match std::fs::read(&config.ca) {
+        Ok(pem) => Ok(Some(TlsCertificates { client_tls: None, root_cert: Some(pem) })),
+        Err(error) => refuse(format!("{} can't be read: {error}", config.ca.display())),
+    }
+}
+
+/// A server whose certificate is not trusted. Nothing of ours was sent yet, so the words may be shown.
+fn untrusted(error: &::redis::RedisError) -> Option<Lost> {
+    let said = error.to_string();
+    said.contains("certificate").then(|| Lost::Broken(format!("{said} (its CA is named in [redis] ca)")))
 }

@@ -1,12 +1,15 @@
 //! The suite on PostgreSQL, and what is its own: replicas over one database, cut connections, a killed server.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../common/certificates.rs"]
+mod certificates;
 mod crash;
 mod proxy;
 #[path = "../common/pruning.rs"]
 mod pruning;
 mod replicas;
 mod survey;
+mod tls;
 mod waiting;
 
 use std::time::Duration;
