@@ -117,6 +117,8 @@ async fn each_life_knows_the_one_before_and_how_it_ended() {
     first.crash().await;
     platform.bury_former_owners().await;
     let running = platform.start().await;
+    until(async || running.count(task, "life_started").await == 2).await;
+    platform.worker.let_go("s0", json!({}));
     running.end(task).await;
     let lives: Vec<(Option<u64>, Option<LifeEnd>)> = records(&running, task)
         .await

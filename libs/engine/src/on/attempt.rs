@@ -12,7 +12,7 @@ impl Task {
         let Some(position) = self.step_index(&e.call.step) else {
             return Err(format!("no step of {}", e.call));
         };
-        self.ensure_call(&e.call, position, &e.tool, at);
+        self.enter_call(&e.call, position, &e.tool, at);
         let Some(call) = self.calls.get_mut(&e.call) else { return Err("the call is gone".to_owned()) };
         if call.is_ended() {
             return Err(format!("{} has ended", e.call));

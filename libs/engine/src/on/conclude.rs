@@ -114,7 +114,7 @@ impl Task {
                 slot.call = Some(next.clone());
             });
             if let Some(tool) = self.tool_of(position, &next) {
-                self.ensure_call(&next, position, &tool, at);
+                self.enter_call(&next, position, &tool, at);
             }
             return;
         }

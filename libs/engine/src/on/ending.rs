@@ -112,7 +112,7 @@ impl Task {
         let forward = e.call.forward_of();
         let Some(forward) = self.calls.get(&forward) else { return Err(format!("no call {forward}")) };
         let (step, tool) = (forward.step, forward.tool.clone());
-        self.ensure_call(&e.call, step, &tool, at);
+        self.enter_call(&e.call, step, &tool, at);
         self.doing.calls.remove(&e.call);
         if let SkippedUndo::SharedWith { tasks } = e.why {
             self.keep_shared(&e.call, tasks, at);

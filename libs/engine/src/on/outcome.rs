@@ -110,7 +110,7 @@ impl Task {
     fn recall(&mut self, id: &holdfast_types::CallId, at: Timestamp) {
         let Some(position) = self.step_index(&id.step) else { return };
         if let Some(tool) = self.tool_of(position, id) {
-            self.ensure_call(id, position, &tool, at);
+            self.enter_call(id, position, &tool, at);
         }
         let step = &mut self.steps[position];
         if step.entered_at.is_none() {

@@ -14,7 +14,7 @@ impl Task {
         if let (Direction::Undo, Some(position)) = (e.call.direction, self.step_index(&e.call.step))
             && let Some(tool) = self.tool_to_call(position, &e.call)
         {
-            self.ensure_call(&e.call, position, &tool, at);
+            self.enter_call(&e.call, position, &tool, at);
         }
         let Some(call) = self.calls.get_mut(&e.call) else { return Err(format!("no call {}", e.call)) };
         call.phase = match e.question {

@@ -14,7 +14,7 @@ impl Task {
         let Some(tool) = self.tool_to_call(position, &e.call) else {
             return Err(format!("no tool of {}", e.call));
         };
-        self.ensure_call(&e.call, position, &tool, at);
+        self.enter_call(&e.call, position, &tool, at);
         let Some(call) = self.calls.get_mut(&e.call) else { return Err("the call is gone".to_owned()) };
         if call.is_ended() {
             return Err(format!("{} has ended", e.call));

@@ -39,6 +39,9 @@ pub(crate) struct Call {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) waits: Option<Waits>,
     pub(crate) created_at: Timestamp,
+    /// When its first event came: unlike its creation, every life and every reader of the journal has the same.
+    #[serde(default)]
+    pub(crate) first_event_at: Option<Timestamp>,
     pub(crate) ended_at: Option<Timestamp>,
     /// When the result that answers was recorded, where it is not this call's own.
     #[serde(default)]
@@ -259,6 +262,7 @@ impl Task {
             shared: None,
             waits: None,
             created_at: at,
+            first_event_at: None,
             ended_at: None,
             recorded_at: None,
             lost_until: None,
@@ -276,6 +280,14 @@ impl Task {
         }
         self.calls.insert(id.clone(), call);
         self.doing.look.insert(id.clone());
+    }
+
+    /// Makes sure that the call of an event is there, and notes its first one.
+    pub(crate) fn enter_call(&mut self, id: &CallId, step: usize, tool: &ToolName, at: Timestamp) {
+        self.ensure_call(id, step, tool, at);
+        if let Some(call) = self.calls.get_mut(id) {
+            call.first_event_at.get_or_insert(at);
+        }
     }
 
     /// Says whether a call may have new attempts.

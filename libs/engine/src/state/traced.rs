@@ -61,10 +61,10 @@ impl<'a> TracedCall<'a> {
         &self.0.tool
     }
 
-    /// When it was first wanted.
+    /// When its first event came; where none has, when it was first wanted.
     #[must_use]
-    pub const fn created_at(self) -> Timestamp {
-        self.0.created_at
+    pub fn began_at(self) -> Timestamp {
+        self.0.first_event_at.unwrap_or(self.0.created_at)
     }
 
     /// When it ended.

@@ -268,7 +268,7 @@ fn of_call(call: TracedCall<'_>, ended: Option<Timestamp>) -> Record {
         end: call.end(),
         retries: call.retries(),
     };
-    Record { place: Coordinates::Call(call.id().clone()), what, began: call.created_at(), ended, fate }
+    Record { place: Coordinates::Call(call.id().clone()), what, began: call.began_at(), ended, fate }
 }
 
 fn of_attempt(call: TracedCall<'_>, attempt: TracedAttempt, ended: Option<Timestamp>, fate: Fate) -> Record {
