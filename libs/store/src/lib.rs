@@ -8,6 +8,7 @@
 //! - `suite` (feature `suite`): what a backend has to do, as tests for any backend
 //! - `rules`: what a store decides, without I/O; `sqlite`, `postgres`: the rows
 
+mod backlog;
 mod content;
 mod error;
 mod folder;
@@ -27,6 +28,7 @@ pub use self::redis::{
     FrontedKeys, IfWeaker, RedisConfig, RedisError, RedisFinding, RedisKeeps, RedisKeys, RedisReport,
     check_redis,
 };
+pub use backlog::Backlog;
 pub use error::{Error, Result};
 pub use folder::{DataFolder, Owned};
 pub use postgres::{Loss, OnLoss, PostgresClock, PostgresConfig, PostgresReport, PostgresStore};

@@ -61,6 +61,17 @@ pub fn init(config: &Config) -> Result<Telemetry, Error> {
     Ok(telemetry)
 }
 
+/// Makes telemetry that is only read, by [`Telemetry::scrape`]: no logs are set up, and nothing is exported. For tests,
+/// of which many run in one process.
+///
+/// # Errors
+/// [`Error::Prometheus`].
+pub fn scraped() -> Result<Telemetry, Error> {
+    let scrape = Some(Scrape::new().map_err(Error::Prometheus)?);
+    let resource = Resource::builder_empty().build();
+    Ok(Pipeline { resource, spans: None::<SpanExporter>, metrics: None::<MetricExporter>, scrape }.build())
+}
+
 /// Spans of our own crates only: those of the libraries below would drown them, and the exporter's own
 /// connection would trace itself.
 const EXPORTED: &str = "off,holdfast=debug";

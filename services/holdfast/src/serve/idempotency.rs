@@ -13,7 +13,7 @@ use crate::error::Result;
 /// [`crate::error::Error`] where the port is taken, or what it is to stand on does not do.
 pub(crate) async fn run(site: Site) -> Result<()> {
     let keys = joined::key_table(&site).await?;
-    let idempotency = compose::build_idempotency(keys);
+    let idempotency = compose::build_idempotency(&site.process, keys);
     let (listener, bound) = site.bind(site.settings.serve.idempotency).await?;
     site.ready(bound, Map::new()).await?;
     let serving = site.serve(listener, Server::new(server::Config::default()).add(idempotency.grpc()));

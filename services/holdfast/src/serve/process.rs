@@ -51,7 +51,8 @@ impl Site {
             .map_err(|error| Error::platform("telemetry can't start")(error.into()))?;
         let shutdown = Shutdown::new();
         tokio::spawn(holdfast_runtime::shutdown::obey_signals(shutdown.clone()));
-        Ok(Self { role, settings, process: Process::system(), telemetry, shutdown, output, announce })
+        let process = Process::system(telemetry.metrics());
+        Ok(Self { role, settings, process, telemetry, shutdown, output, announce })
     }
 
     /// Binds the role's socket.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use holdfast_testkit::{ChildGuard, Flush, Postgres, Redis, Sign};
 use serde_json::Value;
 
-use crate::binary::{GUARD, lines, output, stderr};
+use crate::binary::{GUARD, lines, metrics_at, output, stderr};
 use crate::scene::{Scene, wait_until};
 
 /// Settings that make a lost member show in seconds; their proportions are the defaults'.
@@ -52,6 +52,7 @@ impl Role {
 struct Member {
     role: Role,
     address: String,
+    metrics: String,
     process: ChildGuard,
 }
 
@@ -77,18 +78,19 @@ impl Cluster {
     }
 
     fn add(&mut self, role: Role) {
-        let (process, address) = self.launch(role, "127.0.0.1:0");
-        self.members.push(Member { role, address, process });
+        let member = self.launch(role, "127.0.0.1:0");
+        self.members.push(member);
     }
 
-    fn launch(&self, role: Role, listen: &str) -> (ChildGuard, String) {
+    fn launch(&self, role: Role, listen: &str) -> Member {
         let mut command = self.command(role);
-        command.args(["--listen", listen, "--print-addresses"]);
+        command.args(["--listen", listen, "--metrics", "127.0.0.1:0", "--print-addresses"]);
         let log = std::fs::File::options().create(true).append(true).open(self.log()).unwrap();
         command.stderr(log);
         let process = ChildGuard::start(command).unwrap();
         let said = process.addresses(GUARD).unwrap_or_else(|error| panic!("{error}\n{}", self.logged()));
-        (process, said[role.name()].as_str().unwrap().to_owned())
+        let at = |service: &str| said[service].as_str().unwrap().to_owned();
+        Member { role, address: at(role.name()), metrics: at("metrics"), process }
     }
 
     fn command(&self, role: Role) -> Command {
@@ -137,8 +139,14 @@ impl Cluster {
     /// Starts a member again that was killed, where its peers look for it.
     pub fn start_again(&mut self, role: Role, which: usize) {
         let address = self.nth(role, which).address.clone();
-        let (process, _) = self.launch(role, &address);
-        self.nth(role, which).process = process;
+        let member = self.launch(role, &address);
+        *self.nth(role, which) = member;
+    }
+
+    /// What Prometheus reads of all replicas of a role.
+    pub fn metrics(&self, role: Role) -> Vec<String> {
+        let replicas = self.members.iter().filter(|member| member.role == role);
+        replicas.map(|member| metrics_at(&member.metrics)).collect()
     }
 
     /// Sends a signal to a member.

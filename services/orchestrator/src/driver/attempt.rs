@@ -132,13 +132,14 @@ impl Driver {
             silence,
             supersedable,
         };
+        let in_flight = attempt.shared.deps.metrics.call_in_flight();
         let span = self.spans.attempt(&attempt.execute.call, attempt.execute.attempt).map(client_span);
         self.work.push(Box::pin(async move {
             let done = match span {
                 Some(span) => attempt.run().instrument(span).await,
                 None => attempt.run().await,
             };
-            drop(place);
+            drop((place, in_flight));
             done
         }));
     }

@@ -147,7 +147,10 @@ pub(crate) async fn quarantine(shared: &Shared, claim: Claim, barren_lives: u32)
         hold: Hold::GiveBack,
     };
     match super::writer::ask(Arc::clone(&shared.deps.journal), append).await.result {
-        Ok(Appended::Ok { .. }) => Ok(()),
+        Ok(Appended::Ok { .. }) => {
+            shared.deps.metrics.quarantine();
+            Ok(())
+        }
         Ok(Appended::Refused(refusal)) => {
             tracing::warn!(task_id = %claim.task, %refusal, "quarantine was refused");
             Ok(())
