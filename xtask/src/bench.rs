@@ -6,12 +6,14 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::run::{cargo, root, run as run_command};
+use crate::servers;
 
 /// Measures, and writes the figures as JSON where a file is named.
 ///
 /// # Errors
 /// Where something does not build, or a measurement fails.
 pub(crate) fn run(json: Option<PathBuf>) -> Result<()> {
+    servers::install()?;
     run_command(&mut cargo(&["build", "--release", "--package", "holdfast", "--package", "holdfast-bench"]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let release = target.join("release");

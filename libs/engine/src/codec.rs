@@ -73,9 +73,10 @@ macro_rules! kinds {
 kinds! {
     Submitted = "submitted" v 1 boxed,
     LifeStarted = "life_started" v 1 plain,
+    Restored = "restored" v 1 plain,
     StepEntered = "step_entered" v 1 plain,
     StepFailed = "step_failed" v 1 plain,
-    AttemptStarted = "attempt_started" v 1 boxed,
+    AttemptStarted = "attempt_started" v 2 boxed,
     AttemptNotStarted = "attempt_not_started" v 2 plain,
     AttemptAdopted = "attempt_adopted" v 1 plain,
     AttemptClosed = "attempt_closed" v 1 plain,
@@ -103,6 +104,8 @@ impl Event {
     #[must_use]
     pub fn version(&self) -> u16 {
         match self {
+            // Version 2 may be one that a lost window holds.
+            Self::AttemptStarted(e) if e.lost.is_none() => 1,
             // Version 2 may await another attempt.
             Self::AttemptNotStarted(e) if e.next != Next::Await => 1,
             Self::AttemptEnded(e) if !matches!(&e.ended, Ended::Failed { next: Next::Await, .. }) => 1,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use holdfast_types::inbox::InboxMessage;
 use holdfast_types::plan::OnEnd;
+use holdfast_types::restore::Restore;
 use holdfast_types::task::{ResultSource, TaskSpec};
 use holdfast_types::{
     CallId, Failure, InstanceId, Key, Payload, SideEffect, StepId, TaskId, TaskOutcome, Timestamp, ToolName,
@@ -15,9 +16,11 @@ use serde_json::Value;
 
 use crate::report::Report;
 
+mod lost;
 mod undo;
 mod wait;
 
+pub use lost::LostWindow;
 pub use undo::{SettledBy, SettlingBegan};
 pub use wait::CallWaits;
 
@@ -28,6 +31,7 @@ pub use wait::CallWaits;
 pub enum Event {
     Submitted(Box<Submitted>),
     LifeStarted(LifeStarted),
+    Restored(Restore),
     StepEntered(StepEntered),
     StepFailed(StepFailed),
     AttemptStarted(Box<AttemptStarted>),
@@ -152,6 +156,10 @@ pub struct AttemptStarted {
     /// The undo, with the intent: it covers even a call whose outcome is never known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<UndoIntent>,
+    /// Where the store was restored before: this is the call's first intent since, and the lost window may hold another.
+    /// A call that must not be repeated is not sent for it, but settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<LostWindow>,
 }
 
 fn first_generation() -> u32 {

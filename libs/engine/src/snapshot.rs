@@ -12,7 +12,7 @@ use holdfast_types::task::TaskSpec;
 use holdfast_types::{CallId, TaskId};
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Question, Verdict};
+use crate::event::{LostWindow, Question, Verdict};
 use crate::state::{Call, Course, Pause, StepState, Tally};
 use crate::{Event, FoldError, Task};
 
@@ -41,6 +41,10 @@ struct Body {
     live_undos: usize,
     #[serde(default)]
     settling: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    restored: Option<LostWindow>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unreached: Vec<CallId>,
 }
 
 /// Says when the next snapshot is worth its bytes.
@@ -86,6 +90,8 @@ impl Task {
             live_forward: self.live_forward,
             live_undos: self.live_undos,
             settling: self.settling,
+            restored: self.restored,
+            unreached: self.unreached.clone(),
         };
         Ok(Snapshot { seq, v: SNAPSHOT_VERSION, body: serde_json::to_string(&body)? })
     }
@@ -128,6 +134,8 @@ impl Task {
         task.live_forward = body.live_forward;
         task.live_undos = body.live_undos;
         task.settling = body.settling;
+        task.restored = body.restored;
+        task.unreached = body.unreached;
         task.look_at_everything();
         for row in after {
             task.apply(&crate::decode(row)?, row.at)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use holdfast_types::journal::{EventRow, Progress, RowUpdate};
 use holdfast_types::key::KeyChange;
 use holdfast_types::last_good::NewLastGood;
+use holdfast_types::restore::Restore;
 use holdfast_types::task::TaskSpec;
 use holdfast_types::{CallId, TaskId, Timestamp};
 
@@ -102,9 +103,18 @@ impl Task {
     }
 
     /// Begins a life: the event is the first of its first append. Emits what can be done at once.
-    pub fn begin(&mut self, life: LifeStarted, env: &mut Env<'_>) -> Step {
+    ///
+    /// `restores` are all restores that are marked in the store, oldest mark first: those that concern the task and that
+    /// its journal does not know are noted before anything is decided.
+    pub fn begin(&mut self, life: LifeStarted, restores: &[Restore], env: &mut Env<'_>) -> Step {
         let mut step = Step::default();
         self.emit(Event::LifeStarted(life), env, &mut step);
+        for restore in restores {
+            let known = self.restored.is_some_and(|lost| restore.marked_at <= lost.until);
+            if !known && self.born < restore.marked_at {
+                self.emit(Event::Restored(restore.clone()), env, &mut step);
+            }
+        }
         self.settle_decisions(env, &mut step);
         step
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_types::journal::Claimed;
+use holdfast_types::restore::{MarkRestored, Marked, Restore};
 use holdfast_types::{InstanceId, OwnerId, TaskId, Timestamp};
 
 use crate::Result;
@@ -78,6 +79,17 @@ pub trait Leases: Send + Sync {
     /// Gives a claim back without an append: the task is woken now. A claim that is not current any more is
     /// left alone.
     async fn release(&self, task: TaskId, epoch: u64, owner: OwnerId) -> Result<()>;
+
+    /// Marks that the store came back from an older backup, unless an instance has a session. Each instance that opens
+    /// one later finds the mark, so no task of before is driven without it. The same moment twice is one mark.
+    ///
+    /// # Errors
+    /// `Invalid` for a moment in the future of the store's clock.
+    async fn mark_restored(&self, mark: MarkRestored) -> Result<Marked>;
+
+    /// The restores that were marked, oldest mark first. To be read after a session is open: what is marked later was
+    /// refused for that session's sake.
+    async fn restores(&self) -> Result<Vec<Restore>>;
 
     /// The earliest `wake_at` of a task that nobody holds; none where no task waits for a time.
     async fn next_wake(&self) -> Result<Option<Timestamp>>;

@@ -32,7 +32,7 @@ fn every_service_has_its_verbs() {
     assert_eq!(
         verbs("CheckpointService"),
         "CreateTask Append Load Follow GetTaskRow ListTasks PutSnapshot GetLastGood InstanceSession Claim ReleaseTask PutInbox \
-         ListInbox ClaimKey ExtendKey CompleteKey ReleaseKey FailKey GetKey ListKeys ForgetKey Prune PutBlob GetBlob \
+         ListInbox ClaimKey ExtendKey CompleteKey ReleaseKey FailKey GetKey ListKeys ForgetKey Prune MarkRestored ListRestores PutBlob GetBlob \
          PutCheckpoint PutCheckpointWrites GetCheckpoint ListCheckpoints CopyCheckpoints PruneCheckpoints"
     );
     assert_eq!(

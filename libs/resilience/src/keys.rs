@@ -118,6 +118,16 @@ pub fn of_generation(key: &Key, generation: u32) -> Result<Key, Error> {
     }
 }
 
+/// The key whose later generation a text is, where it ends as [`of_generation`] makes it. A key of a call may end so by
+/// itself: whoever asks must know better than by the text alone.
+#[must_use]
+pub fn before_generation(key: &Key) -> Option<Key> {
+    let (before, generation) = key.as_str().rsplit_once('#')?;
+    let later =
+        generation.parse::<u32>().is_ok_and(|number| number > 1) && !generation.starts_with(['0', '+']);
+    if later { Key::try_new(before).ok() } else { None }
+}
+
 /// The part of the arguments that makes the operation: all of them, or the key fields by their pointers.
 fn identity(spec: &KeySpec, args: &Value) -> Result<Value, Error> {
     let args = normalise::apply(&spec.normalise, args)?;

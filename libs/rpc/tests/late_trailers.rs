@@ -4,11 +4,7 @@
 //! library counts such frames over a connection's whole life and ends it after a thousand, unless it is told not to.
 //! The server here is written by hand, so that the trailers always come after the reset.
 
-#![allow(missing_docs, clippy::unwrap_used)]
-
-mod common;
-
-use common::a_call;
+use crate::common::a_call;
 use futures::StreamExt;
 use holdfast_ports::Tools;
 use holdfast_proto::v1;

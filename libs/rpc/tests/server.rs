@@ -1,13 +1,9 @@
 //! The server's bootstrap on real sockets: reflection, health, deadlines, the gate, and a graceful end.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
-
-mod common;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Script, a_call, serve, worker};
+use crate::common::{Script, a_call, serve, worker};
 use futures::StreamExt;
 use holdfast_proto::v1;
 use holdfast_proto::v1::worker_service_client::WorkerServiceClient;
@@ -116,7 +112,7 @@ async fn a_deadline_ends_a_stream_that_has_begun() {
 #[tokio::test]
 async fn without_a_timeout_the_servers_own_holds() {
     let config = Config { default_deadline: Duration::from_millis(50), ..Config::default() };
-    let scripted = common::Scripted { script: Script::Silence, seen: Arc::default() };
+    let scripted = crate::common::Scripted { script: Script::Silence, seen: Arc::default() };
     let server = serve(Server::new(config).add(WorkerServiceServer::new(scripted))).await;
     let mut client = WorkerServiceClient::new(channel(server.address));
     let status = client.execute(v1::ExecuteRequest::from(a_call())).await.unwrap_err();
@@ -149,7 +145,7 @@ impl Gate for Nobody {
 
 #[tokio::test]
 async fn the_gate_stands_before_every_service() {
-    let scripted = common::Scripted { script: Script::Silence, seen: Arc::default() };
+    let scripted = crate::common::Scripted { script: Script::Silence, seen: Arc::default() };
     let server =
         Server::new(Config::default()).add(WorkerServiceServer::new(scripted)).behind(Arc::new(Nobody));
     let server = serve(server).await;

@@ -1,13 +1,9 @@
 //! `RemoteTools` against a worker on a real socket: above all, what it says of the effect.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
-
-mod common;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Script, a_call, worker};
+use crate::common::{Script, a_call, worker};
 use futures::StreamExt;
 use holdfast_ports::Tools;
 use holdfast_rpc::client::{Channel, Config};
@@ -147,7 +143,7 @@ async fn a_worker_that_comes_back_at_its_address_is_called_over_a_new_connection
         tokio::task::yield_now().await;
     };
     let seen = Arc::default();
-    let scripted = common::Scripted { script: Script::Say(vec![finished()]), seen };
+    let scripted = crate::common::Scripted { script: Script::Say(vec![finished()]), seen };
     let service = holdfast_proto::v1::worker_service_server::WorkerServiceServer::new(scripted);
     let server = tokio::spawn(
         holdfast_rpc::Server::new(holdfast_rpc::server::Config::default())

@@ -94,6 +94,19 @@ pub enum Error {
         /// What may be lost, and what mends it.
         losses: Vec<crate::postgres::Loss>,
     },
+    /// The store's tables are those of an earlier release, and whoever only looks does not change them.
+    #[error(
+        "{store} has the tables of an earlier release ({found} of {known} migrations): start the platform once, which \
+         brings them up to date, or do it without a dry run"
+    )]
+    Outdated {
+        /// The file, or host, port and database.
+        store: String,
+        /// The newest migration that was made.
+        found: i64,
+        /// The newest that this release has.
+        known: i64,
+    },
     /// The store was written by a later release, whose format this one does not know.
     #[error("the database {} has format {found}, this release knows up to {known}: use a newer one", path.display())]
     Newer {

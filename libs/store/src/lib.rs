@@ -12,7 +12,9 @@ mod backlog;
 mod content;
 mod error;
 mod folder;
+mod follow;
 mod notices;
+mod on_loss;
 mod packed;
 mod plain;
 mod postgres;
@@ -23,15 +25,16 @@ mod sqlite;
 #[cfg(feature = "suite")]
 pub mod suite;
 mod survey;
+mod tail;
 
 pub use self::redis::{
-    FrontedKeys, IfWeaker, RedisConfig, RedisError, RedisFinding, RedisKeeps, RedisKeys, RedisReport,
-    check_redis,
+    FrontedKeys, RedisConfig, RedisError, RedisFinding, RedisKeeps, RedisKeys, RedisReport, check_redis,
 };
 pub use backlog::Backlog;
 pub use error::{Error, Result};
 pub use folder::{DataFolder, Owned};
-pub use postgres::{Loss, OnLoss, PostgresClock, PostgresConfig, PostgresReport, PostgresStore};
+pub use on_loss::OnLoss;
+pub use postgres::{Loss, PostgresClock, PostgresConfig, PostgresReport, PostgresStore};
 pub use secret_url::SecretUrl;
 pub use sqlite::{Clock, Fsync, SqliteConfig, SqliteStore};
 pub use survey::{Oldest, Prunable, Survey, TableSize, Work};

@@ -18,6 +18,7 @@ pub mod key_claims;
 pub mod key_verbs;
 pub mod last_good;
 pub mod poison;
+pub mod restores;
 pub mod sessions;
 pub mod snapshots;
 pub mod tasks;
@@ -76,6 +77,12 @@ macro_rules! suite {
                 a_renewal_tells_of_unknown_claims,
                 a_new_session_frees_what_the_old_one_held,
                 a_finished_task_of_a_dead_session_is_nobodys,
+            }
+            restores {
+                a_restore_is_marked_once_and_found_by_whoever_opens_a_session,
+                a_look_changes_nothing,
+                a_store_at_work_is_not_marked,
+                a_moment_that_is_to_come_is_refused,
             }
             poison {
                 lives_without_an_outcome_are_counted,

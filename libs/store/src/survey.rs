@@ -2,6 +2,8 @@
 
 use holdfast_types::Timestamp;
 
+use crate::error::{Error, Result};
+
 /// What a store holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survey {
@@ -106,6 +108,22 @@ pub(crate) fn prunable(names: &Names) -> String {
          AND NOT EXISTS (SELECT 1 FROM checkpoints c WHERE c.blob = b.{blob}) \
          AND NOT EXISTS (SELECT 1 FROM checkpoint_writes w WHERE w.blob = b.{blob}))"
     )
+}
+
+/// The newest migration that a database has.
+pub(crate) const MADE: &str = "SELECT max(version) FROM _sqlx_migrations WHERE success";
+
+/// The newest migration of this release.
+pub(crate) fn newest(migrations: &sqlx::migrate::Migrator) -> i64 {
+    migrations.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
+/// Refuses tables of an earlier release.
+pub(crate) fn check_current(store: impl FnOnce() -> String, found: Option<i64>, known: i64) -> Result<()> {
+    match found.unwrap_or_default() {
+        found if found < known => Err(Error::Outdated { store: store(), found, known }),
+        _ => Ok(()),
+    }
 }
 
 /// Makes the answer of a row of counts.

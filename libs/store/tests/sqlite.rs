@@ -58,6 +58,24 @@ async fn a_store_is_found_again_as_it_was_left() {
 }
 
 #[tokio::test]
+async fn a_follower_that_keeps_up_reads_no_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(&folder);
+    let store = open(&config).await;
+    let fixture = fixture(&store);
+    let mut driver = driven(&fixture).await;
+    let mut events = store.follow(driver.task, 0).await.unwrap();
+    assert_eq!(events.next().await.unwrap().unwrap().seq, 1);
+    let append = Append { events: vec![event("x"); 10], ..driver.request() };
+    driver.append(&fixture, append).await;
+    // Who looks there now finds nothing.
+    tamper(&config.path, "DELETE FROM events WHERE seq > 1").await;
+    for seq in 2..=11 {
+        assert_eq!(events.next().await.unwrap().unwrap().seq, seq);
+    }
+}
+
+#[tokio::test]
 async fn appends_of_one_task_work_in_the_order_in_which_they_were_sent() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&config(&folder)).await;
@@ -311,4 +329,14 @@ async fn commits_are_measured_with_what_they_took() {
     assert_eq!(value("holdfast_store_batch_sum"), writes + 2.0);
     assert_eq!(value("holdfast_store_batch_count"), commits + 1.0, "both in one commit");
     assert_eq!(value("holdfast_store_commit_duration_seconds_count"), commits + 1.0);
+}
+
+#[tokio::test]
+async fn what_would_go_of_a_store_of_an_earlier_release_is_not_guessed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, clock) = (config(&folder), ManualClock::default());
+    SqliteStore::open(config.clone(), clock.source()).await.unwrap().close().await;
+    tamper(&config.path, "DELETE FROM _sqlx_migrations WHERE version > 1").await;
+    let refused = SqliteStore::prunable(&config.path, clock.now(), clock.now()).await.unwrap_err();
+    assert!(matches!(refused, Error::Outdated { found: 1, .. }), "{refused}");
 }

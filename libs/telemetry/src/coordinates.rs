@@ -1,13 +1,13 @@
 //! Where a span belongs in a task's journal, and the ids that follow from it.
 
-use holdfast_types::{CallId, StepId, TaskId};
+use holdfast_types::{CallId, StepId, TaskId, Timestamp};
 use sha2::{Digest, Sha256};
 
 /// A place in a task's journal that has a span of its own.
 ///
 /// Whoever records the end of such a span can derive its id and its parent's, on whatever replica and in
 /// whatever life, because both follow from the task's id and this.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Coordinates {
     /// The task: the zero-length root.
     Task,
@@ -23,8 +23,8 @@ pub enum Coordinates {
     Call(CallId),
     /// One try of a subtask or of an undo, from 1.
     Attempt(CallId, u32),
-    /// A wait, by the sequence number of the event that began it.
-    Wait(u64),
+    /// A wait of a subtask, by its beginning.
+    Wait(CallId, Timestamp),
 }
 
 impl Coordinates {
@@ -33,10 +33,10 @@ impl Coordinates {
     pub fn parent(&self) -> Option<Self> {
         match self {
             Self::Task => None,
-            Self::Finish | Self::Life(_) | Self::Step(_) | Self::Wait(_) => Some(Self::Task),
+            Self::Finish | Self::Life(_) | Self::Step(_) => Some(Self::Task),
             Self::Turn(step, _) => Some(Self::Step(step.clone())),
             Self::Call(call) => Some(Self::Step(call.step.clone())),
-            Self::Attempt(call, _) => Some(Self::Call(call.clone())),
+            Self::Attempt(call, _) | Self::Wait(call, _) => Some(Self::Call(call.clone())),
         }
     }
 
@@ -61,7 +61,7 @@ impl Coordinates {
             Self::Turn(step, number) => format!("step/{step}/turn/{number}"),
             Self::Call(call) => format!("call/{call}"),
             Self::Attempt(call, number) => format!("call/{call}/attempt/{number}"),
-            Self::Wait(seq) => format!("wait/{seq}"),
+            Self::Wait(call, since) => format!("call/{call}/wait/{}", since.micros()),
         }
     }
 }
@@ -86,8 +86,9 @@ mod tests {
             Coordinates::Call(call.clone()),
             Coordinates::Call(call.undo()),
             Coordinates::Attempt(call.clone(), 1),
-            Coordinates::Attempt(call, 2),
-            Coordinates::Wait(1),
+            Coordinates::Attempt(call.clone(), 2),
+            Coordinates::Wait(call.clone(), Timestamp::from_micros(1)),
+            Coordinates::Wait(call, Timestamp::from_micros(2)),
         ]
     }
 

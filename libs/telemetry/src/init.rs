@@ -6,14 +6,15 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{ExporterBuildError, MetricExporter, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkError;
-use tracing_subscriber::filter::{EnvFilter, ParseError};
+use tracing_subscriber::filter::{EnvFilter, ParseError, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::pipeline::{Pipeline, Telemetry};
 use crate::prometheus::Scrape;
-use crate::{Config, LogFormat};
+use crate::sampler::Sampler;
+use crate::{Config, LogFormat, task_tracer};
 
 /// Why telemetry could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -49,13 +50,17 @@ pub enum Error {
 /// [`Error`].
 pub fn init(config: &Config) -> Result<Telemetry, Error> {
     let telemetry = pipeline(config)?;
-    let traces = telemetry
-        .tracer_provider
-        .as_ref()
-        .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("holdfast")));
+    let traces = telemetry.tracer_provider.as_ref().map(|provider| {
+        tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer_with_scope(task_tracer::scope()))
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false)
+    });
     tracing_subscriber::registry()
         .with(logs(config)?)
-        .with(traces.map(|layer| layer.with_filter(EnvFilter::new(EXPORTED))))
+        .with(traces.map(|layer| layer.with_filter(filter_fn(is_exported))))
         .try_init()
         .map_err(Error::Subscriber)?;
     Ok(telemetry)
@@ -68,13 +73,16 @@ pub fn init(config: &Config) -> Result<Telemetry, Error> {
 /// [`Error::Prometheus`].
 pub fn scraped() -> Result<Telemetry, Error> {
     let scrape = Some(Scrape::new().map_err(Error::Prometheus)?);
-    let resource = Resource::builder_empty().build();
-    Ok(Pipeline { resource, spans: None::<SpanExporter>, metrics: None::<MetricExporter>, scrape }.build())
+    let (resource, sampler) = (Resource::builder_empty().build(), Sampler::default());
+    let (spans, metrics) = (None::<SpanExporter>, None::<MetricExporter>);
+    Ok(Pipeline { resource, sampler, spans, metrics, scrape }.build())
 }
 
-/// Spans of our own crates only: those of the libraries below would drown them, and the exporter's own
-/// connection would trace itself.
-const EXPORTED: &str = "off,holdfast=debug";
+/// Spans of our own crates only: those of the libraries below would drown them, and the exporter's own connection
+/// would trace itself. Log lines stay out: what they say of failures can be a tool's own words.
+fn is_exported(metadata: &tracing::Metadata<'_>) -> bool {
+    metadata.is_span() && metadata.target().starts_with("holdfast")
+}
 
 fn logs(config: &Config) -> Result<Box<dyn Layer<Registry> + Send + Sync>, Error> {
     let filter = EnvFilter::try_new(&config.log)
@@ -104,7 +112,8 @@ pub(crate) fn pipeline(config: &Config) -> Result<Telemetry, Error> {
         Ok(_) => Resource::builder().build(),
         Err(_) => Resource::builder().with_service_name(config.service_name.clone()).build(),
     };
-    Ok(Pipeline { resource, spans, metrics, scrape }.build())
+    let sampler = Sampler::choose(&|name| std::env::var(name).ok());
+    Ok(Pipeline { resource, sampler, spans, metrics, scrape }.build())
 }
 
 /// Who says where the collector is.

@@ -12,6 +12,9 @@ pub mod names;
 mod pipeline;
 pub mod prometheus;
 pub mod propagation;
+mod queue;
+pub mod rpc;
+mod sampler;
 mod task_tracer;
 mod traceparent;
 
@@ -21,7 +24,7 @@ pub use init::{Error, init, scraped};
 pub use metrics::catalogue::{Definition, Kind, Unit};
 pub use metrics::{
     BreakerState, CompensationResult, FrontAnswer, Held, KeyDurability, KeyVerb, KeyVerbAnswer, Metrics,
-    Resolution, ResumeKind,
+    Resolution, ResumeKind, SpanLoss,
 };
 pub use pipeline::Telemetry;
 pub use task_tracer::{SpanKind, TaskSpan, TaskTrace, TaskTracer};

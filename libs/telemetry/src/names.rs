@@ -1,4 +1,13 @@
 //! Every name of a span, an attribute, a log field and a metric, once.
+//!
+//! Where OpenTelemetry has a name it is taken from its conventions for RPC and for GenAI, as of [`CONVENTIONS`] and
+//! [`GEN_AI_CONVENTIONS`] (the latter are in development); everything else is under `holdfast.`.
+
+/// The version of OpenTelemetry's semantic conventions that spans follow, as the schema that they name.
+pub const CONVENTIONS: &str = "https://opentelemetry.io/schemas/1.45.0";
+
+/// The release of the GenAI conventions, which are versioned apart and have no schema of their own yet.
+pub const GEN_AI_CONVENTIONS: &str = "0.1.0";
 
 /// Metrics, with all that is said about each.
 pub use crate::metrics::catalogue as metric;
@@ -25,7 +34,7 @@ pub mod label {
     pub const RESULT: &str = "result";
     /// How a task ended.
     pub const OUTCOME: &str = "outcome";
-    /// What a task waits for.
+    /// What a task waits for, or why something was not done.
     pub const REASON: &str = "reason";
     /// A verb of the idempotency service.
     pub const VERB: &str = "verb";
@@ -37,48 +46,43 @@ pub mod label {
     pub const VERSION: &str = "version";
 }
 
-/// Spans. Those of a model turn and a tool call follow OpenTelemetry's GenAI conventions: `chat {model}`,
-/// `execute_tool {tool}`.
+/// Spans, by the first word of their names; those of RPCs have the method's.
 pub mod span {
-    /// A task, from submission: a zero-length root, ended by its sibling [`FINISH`].
-    pub const TASK: &str = "task";
+    /// A task, from submission: `invoke_workflow {plan}`, a zero-length root, ended by its sibling [`FINISH`].
+    pub const TASK: &str = "invoke_workflow";
     /// The end of a task.
     pub const FINISH: &str = "finish";
     /// One driver's time with a task.
     pub const LIFE: &str = "life";
-    /// A step of a plan.
+    /// A step of a plan: `step {id}`.
     pub const STEP: &str = "step";
-    /// A subtask: one call of a tool, all its attempts.
+    /// A subtask, one call of a tool with all its attempts: `execute_tool {tool}`.
     pub const EXECUTE_TOOL: &str = "execute_tool";
-    /// A turn of a model.
-    pub const CHAT: &str = "chat";
     /// One try of a subtask.
     pub const ATTEMPT: &str = "attempt";
-    /// A wait for a timer, a person or a dependency.
+    /// A wait of a subtask: `wait {for}`.
     pub const WAIT: &str = "wait";
-    /// An undo.
+    /// An undo: `compensate {tool}`.
     pub const COMPENSATE: &str = "compensate";
-    /// A call of a store.
-    pub const STORE: &str = "store";
-    /// A gRPC request as its server sees it.
-    pub const RPC_SERVER: &str = "rpc.server";
-    /// A gRPC request as its client sees it.
-    pub const RPC_CLIENT: &str = "rpc.client";
+}
+
+/// Events of spans.
+pub mod span_event {
+    /// A recorded result answered the call; nothing was executed.
+    pub const REPLAYED: &str = "replayed";
 }
 
 /// Attributes of spans.
 pub mod attribute {
-    /// What a GenAI span is: `chat`, `execute_tool`.
+    /// What a GenAI span is: `invoke_workflow`, `execute_tool`.
     pub const GEN_AI_OPERATION_NAME: &str = "gen_ai.operation.name";
     /// The tool's name.
     pub const GEN_AI_TOOL_NAME: &str = "gen_ai.tool.name";
     /// The call's id within its task; never its key.
     pub const GEN_AI_TOOL_CALL_ID: &str = "gen_ai.tool.call.id";
-    /// The model that was asked for.
-    pub const GEN_AI_REQUEST_MODEL: &str = "gen_ai.request.model";
-    /// The provider of the model.
-    pub const GEN_AI_PROVIDER_NAME: &str = "gen_ai.provider.name";
-    /// A failure's reason; absent on success.
+    /// The workflow's name: that of the plan.
+    pub const GEN_AI_AGENT_NAME: &str = "gen_ai.agent.name";
+    /// A failure's reason (`docs/errors.md`), how an attempt was closed, or an RPC's status; absent on success.
     pub const ERROR_TYPE: &str = "error.type";
     /// The task's id.
     pub const TASK_ID: &str = "holdfast.task.id";
@@ -92,8 +96,14 @@ pub mod attribute {
     pub const EPOCH: &str = "holdfast.epoch";
     /// Retries of a subtask.
     pub const RETRIES: &str = "holdfast.retries";
-    /// How a task, a step or a life ended; `crash` for a life that died.
+    /// How a task, a step, a subtask, an attempt or a life ended; `crash` for a life that died.
     pub const ENDED: &str = "holdfast.ended";
+    /// What a wait is for.
+    pub const WAITS_FOR: &str = "holdfast.waits_for";
+    /// Of a task's end, why it is worth keeping: `failed`, `resumed`, `retried`, the first that is so; else absent.
+    pub const INTERESTING: &str = "holdfast.interesting";
+    /// How many lives a task had.
+    pub const LIVES: &str = "holdfast.lives";
     /// Whether the result is a recorded one.
     pub const REPLAYED: &str = "holdfast.replayed";
     /// The worker's incarnation.
@@ -107,7 +117,11 @@ pub mod attribute {
     /// The method: `holdfast.v1.OrchestratorService/SubmitTask`.
     pub const RPC_METHOD: &str = "rpc.method";
     /// The status code, by its name.
-    pub const RPC_STATUS: &str = "rpc.status_code";
+    pub const RPC_STATUS: &str = "rpc.response.status_code";
+    /// The server's host.
+    pub const SERVER_ADDRESS: &str = "server.address";
+    /// The server's port.
+    pub const SERVER_PORT: &str = "server.port";
 }
 
 /// Fields of log lines and of `tracing` spans.

@@ -3,21 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry::metrics::MeterProvider;
+use opentelemetry::metrics::{MeterProvider, NoopMeterProvider};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
-use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, Span, SpanData, SpanExporter, SpanProcessor,
-};
+use opentelemetry_sdk::trace::{SdkTracerProvider, SpanExporter, SpanProcessor};
 
 use crate::prometheus::Scrape;
+use crate::queue::Queue;
+use crate::sampler::Sampler;
 use crate::{Metrics, TaskTracer};
-
-/// Spans that wait for the exporter: some seconds of a busy instance, a few MB. Past it they are dropped, because
-/// a slow collector must not slow the work.
-const QUEUED_SPANS: usize = 8_192;
 
 /// How long the last export may take when the process ends.
 const LAST_EXPORT: Duration = Duration::from_secs(3);
@@ -86,6 +81,7 @@ impl Telemetry {
 /// What is to be set up.
 pub(crate) struct Pipeline<T, M> {
     pub(crate) resource: Resource,
+    pub(crate) sampler: Sampler,
     pub(crate) spans: Option<T>,
     pub(crate) metrics: Option<M>,
     pub(crate) scrape: Option<(Scrape, opentelemetry_prometheus::PrometheusExporter)>,
@@ -93,24 +89,11 @@ pub(crate) struct Pipeline<T, M> {
 
 impl<T: SpanExporter + 'static, M: PushMetricExporter> Pipeline<T, M> {
     pub(crate) fn build(self) -> Telemetry {
-        let Self { resource, spans, metrics, scrape } = self;
-        let processor = spans.map(|exporter| {
-            let config = BatchConfigBuilder::default().with_max_queue_size(QUEUED_SPANS).build();
-            let mut processor = BatchSpanProcessor::builder(exporter).with_batch_config(config).build();
-            processor.set_resource(&resource);
-            Arc::new(processor)
-        });
-        let tracer_provider = processor.clone().map(|processor| {
-            SdkTracerProvider::builder()
-                .with_resource(resource.clone())
-                .with_span_processor(Shared(processor))
-                .build()
-        });
-
+        let Self { resource, sampler, spans, metrics, scrape } = self;
         let measured = metrics.is_some() || scrape.is_some();
         let (scrape, prometheus) = scrape.unzip();
         let meter_provider = measured.then(|| {
-            let mut builder = SdkMeterProvider::builder().with_resource(resource);
+            let mut builder = SdkMeterProvider::builder().with_resource(resource.clone());
             if let Some(exporter) = metrics {
                 builder = builder.with_reader(PeriodicReader::builder(exporter).build());
             }
@@ -119,33 +102,19 @@ impl<T: SpanExporter + 'static, M: PushMetricExporter> Pipeline<T, M> {
             }
             builder.build()
         });
-        let metrics = match &meter_provider {
-            Some(provider) => Arc::new(Metrics::new(&provider.meter("holdfast"))),
-            None => Metrics::no_op(),
+        let meter = match &meter_provider {
+            Some(provider) => provider.meter("holdfast"),
+            None => NoopMeterProvider::new().meter("holdfast"),
         };
-        let task_tracer = TaskTracer::new(processor.map(|processor| processor as Arc<dyn SpanProcessor>));
+        let metrics = Arc::new(Metrics::new(&meter));
+
+        let queue = spans.map(|exporter| Queue::before(exporter, &resource, Arc::clone(&metrics)));
+        let tracer_provider = queue.clone().map(|queue| {
+            let builder = SdkTracerProvider::builder().with_resource(resource).with_sampler(sampler);
+            builder.with_span_processor(queue).build()
+        });
+        let task_tracer =
+            TaskTracer::new(queue.map(|queue| Arc::new(queue) as Arc<dyn SpanProcessor>), sampler);
         Telemetry { metrics, task_tracer, scrape, tracer_provider, meter_provider }
-    }
-}
-
-/// The one queue that `tracing` spans and spans of tasks share.
-#[derive(Debug)]
-struct Shared(Arc<BatchSpanProcessor>);
-
-impl SpanProcessor for Shared {
-    fn on_start(&self, span: &mut Span, context: &opentelemetry::Context) {
-        self.0.on_start(span, context);
-    }
-
-    fn on_end(&self, span: SpanData) {
-        self.0.on_end(span);
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        self.0.force_flush()
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.0.shutdown_with_timeout(timeout)
     }
 }

@@ -2,11 +2,15 @@
 //!
 //! `get` reads a header by its lowercase name (the first, where it was sent twice), `set` writes one. A context
 //! that is missing or broken is no failure: the work begins a trace of its own.
+//!
+//! What goes out over the wire is the [place](place) for which work is done, which [`under`] sets: one that the
+//! journal knows, so that the receiver's spans have a parent whatever process dies.
 
 use std::collections::HashMap;
+use std::future::Future;
 
 use opentelemetry::Context;
-use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
+use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
@@ -39,20 +43,30 @@ pub fn adopt_place(span: &Span, place: &TraceParent) {
     set_parent(span, Context::new().with_remote_span_context(place.span_context()));
 }
 
-/// Writes the context of the current `tracing` span; nothing where no exporter is set up.
-pub fn inject_current(set: &mut dyn FnMut(&str, String)) {
-    TraceContextPropagator::new().inject_context(&Span::current().context(), &mut Setter(set));
-}
-
-/// Writes a place in a task's trace.
+/// Writes a place in a trace.
 pub fn inject(place: &TraceParent, set: &mut dyn FnMut(&str, String)) {
     set(TRACEPARENT, place.to_string());
 }
 
-/// Returns the place of the current `tracing` span, if it has one.
+tokio::task_local! {
+    static PLACE: Option<TraceParent>;
+}
+
+/// Does work for a place in a trace: the calls that it makes carry it. What it spawns does not know of it. Cancel-safe
+/// as the work is.
+pub async fn under<T>(place: Option<TraceParent>, work: impl Future<Output = T>) -> T {
+    PLACE.scope(place, work).await
+}
+
+/// Returns the place for which work is done here, if there is one.
 #[must_use]
-pub fn current() -> Option<TraceParent> {
-    TraceParent::of(Span::current().context().span().span_context())
+pub fn place() -> Option<TraceParent> {
+    PLACE.try_with(|place| *place).ok().flatten()
+}
+
+/// Returns the place of a `tracing` span, if it is exported.
+pub(crate) fn of(span: &Span) -> Option<TraceParent> {
+    TraceParent::of(span.context().span().span_context())
 }
 
 fn set_parent(span: &Span, context: Context) {
@@ -69,16 +83,5 @@ impl Extractor for Headers {
 
     fn keys(&self) -> Vec<&str> {
         self.0.keys().copied().collect()
-    }
-}
-
-struct Setter<'a>(&'a mut dyn FnMut(&str, String));
-
-impl Injector for Setter<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        // An empty tracestate says nothing.
-        if !value.is_empty() {
-            (self.0)(key, value);
-        }
     }
 }

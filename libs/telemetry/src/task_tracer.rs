@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use holdfast_types::{TaskId, Timestamp};
-use opentelemetry::trace::{Link, SpanId, Status};
+use opentelemetry::trace::{Event, Link, SpanId, Status};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks, SpanProcessor};
 
+use crate::sampler::Sampler;
 use crate::{Coordinates, TraceParent, names};
 
 /// The trace that a task's spans hang in. Journaled at submission, as the task's id and the caller's context.
@@ -18,13 +19,15 @@ use crate::{Coordinates, TraceParent, names};
 pub struct TaskTrace {
     task: TaskId,
     caller: Option<TraceParent>,
+    sampled: bool,
 }
 
 impl TaskTrace {
-    /// Derives it: the caller's trace where one was sent, else one whose id is the task's UUID.
+    /// Derives it: the caller's trace where one was sent, else one whose id is the task's UUID. It is exported unless
+    /// the caller's is not; where the sampler is to be asked, [`TaskTracer::trace`] makes it.
     #[must_use]
-    pub const fn new(task: TaskId, caller: Option<TraceParent>) -> Self {
-        Self { task, caller }
+    pub fn new(task: TaskId, caller: Option<TraceParent>) -> Self {
+        Self { task, caller, sampled: caller.is_none_or(|caller| caller.is_sampled()) }
     }
 
     /// Returns the task.
@@ -36,9 +39,11 @@ impl TaskTrace {
     /// Returns the place of a span in it, to be sent to a worker or put above a `tracing` span.
     #[must_use]
     pub fn at(&self, place: &Coordinates) -> TraceParent {
-        let trace_id = self.caller.map_or(*self.task.bytes(), |caller| caller.trace_id());
-        let sampled = self.caller.is_none_or(|caller| caller.is_sampled());
-        TraceParent::new(trace_id, place.span_id(self.task), sampled)
+        TraceParent::new(self.trace_id(), place.span_id(self.task), self.sampled)
+    }
+
+    fn trace_id(&self) -> [u8; 16] {
+        self.caller.map_or(*self.task.bytes(), |caller| caller.trace_id())
     }
 
     fn parent_id(&self, place: &Coordinates) -> SpanId {
@@ -72,6 +77,7 @@ pub struct TaskSpan {
     ended: Timestamp,
     attributes: Vec<KeyValue>,
     links: Vec<Coordinates>,
+    events: Vec<(&'static str, Timestamp)>,
     failed: Option<String>,
 }
 
@@ -87,6 +93,7 @@ impl TaskSpan {
             ended,
             attributes: Vec::new(),
             links: Vec::new(),
+            events: Vec::new(),
             failed: None,
         }
     }
@@ -112,6 +119,13 @@ impl TaskSpan {
         self
     }
 
+    /// Notes something that happened within it; its name is one of [`names::span_event`].
+    #[must_use]
+    pub fn event(mut self, name: &'static str, at: Timestamp) -> Self {
+        self.events.push((name, at));
+        self
+    }
+
     /// Marks it as failed, with the failure's reason as `error.type`.
     #[must_use]
     pub fn failed(mut self, reason: impl Into<String>) -> Self {
@@ -124,6 +138,7 @@ impl TaskSpan {
 #[derive(Debug, Clone)]
 pub struct TaskTracer {
     processor: Option<Arc<dyn SpanProcessor>>,
+    sampler: Sampler,
     scope: InstrumentationScope,
 }
 
@@ -131,11 +146,11 @@ impl TaskTracer {
     /// Makes a tracer that exports nothing.
     #[must_use]
     pub fn no_op() -> Self {
-        Self::new(None)
+        Self::new(None, Sampler::default())
     }
 
-    pub(crate) fn new(processor: Option<Arc<dyn SpanProcessor>>) -> Self {
-        Self { processor, scope: InstrumentationScope::builder("holdfast").build() }
+    pub(crate) fn new(processor: Option<Arc<dyn SpanProcessor>>, sampler: Sampler) -> Self {
+        Self { processor, sampler, scope: scope() }
     }
 
     /// Returns whether spans go anywhere: to spare the work of making them where not.
@@ -144,7 +159,22 @@ impl TaskTracer {
         self.processor.is_some()
     }
 
-    /// Hands a finished span to the exporter, unless the caller's trace is not sampled.
+    /// Derives a task's trace, and chooses whether it is exported. Every process chooses the same, if all have the same
+    /// sampler.
+    #[must_use]
+    pub fn trace(&self, task: TaskId, caller: Option<TraceParent>) -> TaskTrace {
+        let trace = TaskTrace::new(task, caller);
+        let sampled = self.sampler.takes(trace.trace_id(), caller.map(|caller| caller.is_sampled()));
+        TaskTrace { sampled, ..trace }
+    }
+
+    /// Returns whether spans of this trace go anywhere.
+    #[must_use]
+    pub fn takes(&self, trace: &TaskTrace) -> bool {
+        self.is_on() && trace.sampled
+    }
+
+    /// Hands a finished span to the exporter, unless its trace is not sampled.
     pub fn export(&self, trace: &TaskTrace, span: TaskSpan) {
         let Some(processor) = &self.processor else { return };
         let place = trace.at(&span.place);
@@ -154,6 +184,9 @@ impl TaskTracer {
         let mut links = SpanLinks::default();
         links.links =
             span.links.iter().map(|to| Link::new(trace.at(to).span_context(), Vec::new(), 0)).collect();
+        let mut events = SpanEvents::default();
+        events.events =
+            span.events.iter().map(|(name, at)| Event::new(*name, system_time(*at), Vec::new(), 0)).collect();
         let mut attributes = span.attributes;
         let status = match span.failed {
             Some(reason) => {
@@ -177,12 +210,20 @@ impl TaskTracer {
             end_time: system_time(span.ended.max(span.started)),
             attributes,
             dropped_attributes_count: 0,
-            events: SpanEvents::default(),
+            events,
             links,
             status,
             instrumentation_scope: self.scope.clone(),
         });
     }
+}
+
+/// Where spans say that they come from, and whose names they have.
+pub(crate) fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder("holdfast")
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .with_schema_url(names::CONVENTIONS)
+        .build()
 }
 
 fn system_time(at: Timestamp) -> SystemTime {

@@ -12,6 +12,9 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::pipeline::{Pipeline, Telemetry};
+use crate::prometheus::Scrape;
+use crate::rpc::{RpcSpan, Verdict};
+use crate::sampler::Sampler;
 use crate::{Coordinates, SpanKind, TaskSpan, TaskTrace, TaskTracer, TraceParent, names, propagation};
 
 #[derive(Debug, Clone, Default)]
@@ -34,9 +37,16 @@ impl SpanExporter for Stuck {
     }
 }
 
+fn pipeline<T>(
+    spans: Option<T>,
+    scrape: Option<(Scrape, opentelemetry_prometheus::PrometheusExporter)>,
+) -> Pipeline<T, MetricExporter> {
+    let (resource, sampler) = (Resource::builder().build(), Sampler::default());
+    Pipeline { resource, sampler, spans, metrics: None, scrape }
+}
+
 fn tracing_to<T: SpanExporter + 'static>(exporter: T) -> Telemetry {
-    let resource = Resource::builder().build();
-    Pipeline { resource, spans: Some(exporter), metrics: None::<MetricExporter>, scrape: None }.build()
+    pipeline(Some(exporter), None).build()
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -114,47 +124,91 @@ async fn a_callers_trace_goes_on_and_its_choice_not_to_sample_holds() {
 }
 
 #[test]
-fn a_stuck_exporter_blocks_nobody() {
-    let telemetry = tracing_to(Stuck);
+fn a_stuck_exporter_blocks_nobody_and_what_is_dropped_is_counted() {
+    let telemetry = pipeline(Some(Stuck), Some(Scrape::new().unwrap())).build();
     let tracer = telemetry.task_tracer();
     let trace = TaskTrace::new(TaskId::new(1, [9; 10]), None);
     for number in 0..20_000 {
         let span = TaskSpan::new("attempt", Coordinates::Attempt(call(), number), at(1), at(2));
         tracer.export(&trace, span);
     }
-    // Reached at all: past the queue's bound spans are dropped. Its thread hangs on, as the exporter does.
+    // Reached at all: past the queue's bound spans are dropped.
+    let text = telemetry.scrape().unwrap().text().unwrap();
+    let dropped = "holdfast_spans_dropped_total{reason=\"queue_full\"} 11808";
+    assert!(text.lines().any(|line| line == dropped), "{text}");
+    // Its thread hangs on, as the exporter does.
     std::mem::forget(telemetry);
 }
 
+/// A collector that is not there.
+#[derive(Debug)]
+struct Down;
+
+impl SpanExporter for Down {
+    async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
+        Err(opentelemetry_sdk::error::OTelSdkError::InternalFailure("nobody listens".into()))
+    }
+}
+
+#[test]
+fn what_a_collector_does_not_take_is_counted_and_makes_room() {
+    let telemetry = pipeline(Some(Down), Some(Scrape::new().unwrap())).build();
+    let (tracer, provider) = (telemetry.task_tracer(), telemetry.tracer_provider.clone().unwrap());
+    let trace = TaskTrace::new(TaskId::new(1, [9; 10]), None);
+    for round in 0..3 {
+        for number in 0..5_000 {
+            let place = Coordinates::Attempt(call(), round * 5_000 + number);
+            tracer.export(&trace, TaskSpan::new("attempt", place, at(1), at(2)));
+        }
+        let _ = provider.force_flush();
+    }
+    let text = telemetry.scrape().unwrap().text().unwrap();
+    let dropped = "holdfast_spans_dropped_total{reason=\"export_failed\"} 15000";
+    assert!(text.lines().any(|line| line == dropped), "{text}");
+}
+
 #[tokio::test]
-async fn tracing_spans_hang_where_they_are_put() {
+async fn both_sides_of_a_call_hang_under_the_place_that_it_is_made_for() {
     let kept = Kept::default();
     let telemetry = tracing_to(kept.clone());
     let provider = telemetry.tracer_provider.clone().unwrap();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
     let place = TaskTrace::new(TaskId::new(1, [9; 10]), None).at(&Coordinates::Attempt(call(), 1));
-    let mut headers = Vec::new();
     {
         let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
-        let store = tracing::info_span!("store");
-        propagation::adopt_place(&store, &place);
-        store.in_scope(|| {
-            propagation::inject_current(&mut |name, value| headers.push((name.to_owned(), value)))
-        });
-
-        let served = tracing::info_span!("served");
+        let carried = propagation::under(Some(place), async { propagation::place() }).await;
+        assert_eq!((carried, propagation::place()), (Some(place), None));
+        RpcSpan::client("x.Y/Z", "127.0.0.1:7423", &place).end("UNAVAILABLE", Verdict::Failed);
+        let mut headers = Vec::new();
+        propagation::inject(&place, &mut |name, value| headers.push((name.to_owned(), value)));
         let get = |name: &str| headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-        propagation::adopt(&served, &get);
-        assert_eq!(served.in_scope(propagation::current).unwrap().trace_id(), place.trace_id());
-        assert_eq!(propagation::extract(&get).unwrap().trace_id(), place.trace_id());
+        RpcSpan::server("x.Y/Z", &get).end("OK", Verdict::Fine);
+        let root = RpcSpan::server("x.Y/Z", &|_| Some("00-00000000000000000000000000000000-00-01".into()));
+        assert!(root.place().is_some_and(|root| root.trace_id() != place.trace_id()));
+        root.end("OK", Verdict::Fine);
     }
     telemetry.shutdown().await;
 
     let spans = kept.0.lock().unwrap();
-    let store = spans.iter().find(|span| span.name == "store").unwrap();
-    let served = spans.iter().find(|span| span.name == "served").unwrap();
-    assert_eq!(store.parent_span_id.to_bytes(), place.span_id());
-    assert_eq!(served.parent_span_id, store.span_context.span_id());
+    let (client, server, root) = (&spans[0], &spans[1], &spans[2]);
+    for span in [client, server] {
+        assert_eq!(span.parent_span_id.to_bytes(), place.span_id());
+        assert_eq!(span.span_context.trace_id().to_bytes(), place.trace_id());
+    }
+    assert_eq!(
+        root.parent_span_id,
+        SpanId::INVALID,
+        "a context that is none begins a trace, and fails nothing"
+    );
+    let attribute = |span: &SpanData, name: &str| {
+        let pair = span.attributes.iter().find(|pair| pair.key.as_str() == name);
+        pair.map(|pair| pair.value.to_string())
+    };
+    assert_eq!(attribute(client, "rpc.method").as_deref(), Some("x.Y/Z"));
+    assert_eq!(attribute(client, "error.type").as_deref(), Some("UNAVAILABLE"));
+    assert_eq!(attribute(client, "server.port").as_deref(), Some("7423"));
+    assert_eq!((client.status.clone(), server.status.clone()), (Status::error(""), Status::Unset));
+    assert_eq!(attribute(server, "error.type"), None);
 }
 
 #[test]
@@ -170,7 +224,7 @@ fn the_clock_of_a_span_may_have_stepped_back() {
     let kept = Kept::default();
     let telemetry = tracing_to(kept.clone());
     let trace = TaskTrace::new(TaskId::new(1, [9; 10]), None);
-    telemetry.task_tracer().export(&trace, TaskSpan::new("step", Coordinates::Wait(1), at(9), at(3)));
+    telemetry.task_tracer().export(&trace, TaskSpan::new("step", Coordinates::Finish, at(9), at(3)));
     telemetry.tracer_provider.as_ref().unwrap().force_flush().unwrap();
     let spans = kept.0.lock().unwrap();
     assert_eq!(spans[0].end_time, UNIX_EPOCH + Duration::from_secs(9));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use holdfast_telemetry::names::metric;
 use holdfast_telemetry::{
     BreakerState, CompensationResult, Definition, FrontAnswer, KeyDurability, KeyVerb, KeyVerbAnswer, Kind,
-    Resolution, ResumeKind,
+    Resolution, ResumeKind, SpanLoss,
 };
 use holdfast_types::TaskOutcome;
 use holdfast_types::task::WaitReason;
@@ -61,7 +61,8 @@ fn the_page_lists_every_value_of_a_label() {
         };
     }
     assert_eq!(values("`outcome`"), all!(TaskOutcome));
-    assert_eq!(values("`reason`"), all!(WaitReason));
+    assert_eq!(values("`reason` of `holdfast.tasks.waiting`"), all!(WaitReason));
+    assert_eq!(values("`reason` of `holdfast.spans.dropped`"), all!(SpanLoss));
     assert_eq!(values("`resolution`"), all!(Resolution));
     assert_eq!(values("`result`"), all!(CompensationResult));
     assert_eq!(values("`kind`"), all!(ResumeKind));

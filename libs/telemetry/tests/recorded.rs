@@ -9,7 +9,7 @@ use holdfast_telemetry::names::metric;
 use holdfast_telemetry::prometheus::Scrape;
 use holdfast_telemetry::{
     BreakerState, CompensationResult, FrontAnswer, Held, KeyDurability, KeyVerb, KeyVerbAnswer, Kind,
-    Metrics, Resolution, ResumeKind, Telemetry, scraped,
+    Metrics, Resolution, ResumeKind, SpanLoss, Telemetry, scraped,
 };
 use holdfast_types::failure::Class;
 use holdfast_types::task::WaitReason;
@@ -50,6 +50,7 @@ fn record_all(metrics: &Metrics) -> Vec<Held> {
     metrics.key_front(FrontAnswer::Hit);
     metrics.workers(&hosting(&[("charge", 2)]));
     metrics.breaker_transition("payments", BreakerState::Closed, BreakerState::Open);
+    metrics.spans_dropped(6, SpanLoss::QueueFull);
     vec![
         metrics.task_driven(),
         metrics.call_in_flight(),
@@ -114,6 +115,7 @@ fn what_is_recorded_has_its_value() {
         "holdfast_store_batch_bucket{le=\"4\"} 0",
         "holdfast_keys_verbs_total{answer=\"acquired\",durability=\"index\",verb=\"begin\"} 1",
         "holdfast_tasks_driven 1",
+        "holdfast_spans_dropped_total{reason=\"queue_full\"} 6",
         "holdfast_worker_slots 25",
         "holdfast_worker_slots_in_use 1",
     ] {

@@ -61,7 +61,8 @@ const FOR_TESTS: &[&str] = &["holdfast-testkit", "holdfast-store", "holdfast-run
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("sqlx", &["holdfast-store", "trip-worker", "holdfast-bench"]),
     ("redis", &["holdfast-store"]),
-    ("opentelemetry*", &["holdfast-telemetry"]),
+    // The receiver of traces is the other end of the wire.
+    ("opentelemetry*", &["holdfast-telemetry", "holdfast-testkit"]),
     ("tracing-opentelemetry", &["holdfast-telemetry"]),
     ("tracing-subscriber", &["holdfast-telemetry"]),
     ("prometheus", &["holdfast-telemetry"]),
@@ -87,6 +88,7 @@ const WIRE: &[&str] = &[
     "holdfast-worker",
     "holdfast-orchestrator",
     "holdfast",
+    "holdfast-testkit",
     "holdfast-bench",
     "xtask",
 ];

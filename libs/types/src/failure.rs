@@ -109,12 +109,18 @@ closed_list! {
         KeyMismatch = "KEY_MISMATCH",
         /// The key is held by another call whose outcome is not known.
         KeyInDoubt = "KEY_IN_DOUBT",
+        /// The store was restored from a backup, and the call may have run in the window that was lost with it.
+        StoreRestored = "STORE_RESTORED",
         /// The key was undone, and a late call met its tombstone.
         KeyTombstone = "KEY_TOMBSTONE",
         /// The key that a resume needs is older than anybody remembers.
         KeyExpired = "KEY_EXPIRED",
         /// Missing or wrong credentials.
         Unauthenticated = "UNAUTHENTICATED",
+        /// A call of the platform carries no token, and needs one.
+        MissingToken = "MISSING_TOKEN",
+        /// A call of the platform carries a token that does not open what it asks for.
+        WrongToken = "WRONG_TOKEN",
         /// Not allowed.
         PermissionDenied = "PERMISSION_DENIED",
         /// What was asked for has not been granted to the worker (a program, a folder, a host, a secret).
@@ -123,6 +129,8 @@ closed_list! {
         Unimplemented = "UNIMPLEMENTED",
         /// No live worker hosts the tool, or none that is compatible.
         ToolGone = "TOOL_GONE",
+        /// The worker is stopping, and takes no new calls: another one is asked.
+        Draining = "DRAINING",
         /// No worker has a free place in time.
         NoCapacity = "NO_CAPACITY",
         /// A breaker is open.

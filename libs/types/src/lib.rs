@@ -18,6 +18,7 @@ pub mod manifest;
 pub mod name;
 pub mod payload;
 pub mod plan;
+pub mod restore;
 pub mod retry;
 pub mod task;
 pub mod time;

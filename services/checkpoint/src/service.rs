@@ -7,7 +7,9 @@ use holdfast_rpc::server::ConnectionEnd;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::Checkpoint;
-use crate::verbs::{blobs, checkpoints, claims, follow, inbox, journal, keys, load, prune, session, tasks};
+use crate::verbs::{
+    blobs, checkpoints, claims, follow, inbox, journal, keys, load, prune, restores, session, tasks,
+};
 
 type Answer<T> = Result<Response<T>, Status>;
 type Stream<T> = BoxStream<'static, Result<T, Status>>;
@@ -131,6 +133,20 @@ impl CheckpointService for Checkpoint {
 
     async fn prune(&self, request: Request<v1::PruneRequest>) -> Answer<v1::PruneResponse> {
         Ok(Response::new(prune::prune(self, request.into_inner()).await?))
+    }
+
+    async fn mark_restored(
+        &self,
+        request: Request<v1::MarkRestoredRequest>,
+    ) -> Answer<v1::MarkRestoredResponse> {
+        Ok(Response::new(restores::mark(self, request.into_inner()).await?))
+    }
+
+    async fn list_restores(
+        &self,
+        _request: Request<v1::ListRestoresRequest>,
+    ) -> Answer<v1::ListRestoresResponse> {
+        Ok(Response::new(restores::list(self).await?))
     }
 
     async fn put_blob(&self, request: Request<Streaming<v1::PutBlobRequest>>) -> Answer<v1::PutBlobResponse> {

@@ -1,12 +1,8 @@
 //! Blobs in chunks, keys, and checkpoints of foreign agents.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{GUARD, World, field};
+use crate::common::{GUARD, World, field};
 use futures::{StreamExt, stream};
 use holdfast_ports::Blobs;
 use holdfast_proto::v1;

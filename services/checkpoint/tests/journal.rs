@@ -1,10 +1,6 @@
 //! Journals over the wire: creation, batches of appends, loading, following.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
-
-mod common;
-
-use common::{GUARD, World, append, field, new_task};
+use crate::common::{GUARD, World, append, field, new_task};
 use futures::StreamExt;
 use holdfast_proto::v1;
 use holdfast_proto::v1::append_result::Result as Appended;

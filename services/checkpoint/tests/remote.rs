@@ -1,14 +1,10 @@
 //! The remote clients where connections break and replicas go (PROTOCOL 9, 18).
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::expect_used)]
-
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::{GUARD, World, service_over};
+use crate::common::{GUARD, World, service_over};
 use futures::StreamExt;
 use holdfast_checkpoint::Config;
 use holdfast_ports::{Blobs, Error, Journal, Leases, Renewal, Renewed, Tasks};
@@ -118,7 +114,7 @@ async fn driven(world: &World, remote: &RemoteStore) -> (InstanceId, Claimed) {
 }
 
 fn append(claimed: &Claimed, expected_seq: u64) -> Append {
-    let wire = common::append((claimed.task, claimed.owner), expected_seq, vec![event("x")]);
+    let wire = crate::common::append((claimed.task, claimed.owner), expected_seq, vec![event("x")]);
     Append::try_from(wire).unwrap()
 }
 
@@ -273,7 +269,7 @@ async fn retention_is_driven_from_afar_and_bounded() {
     assert_eq!(blobs.collect(5_000).await.unwrap(), 1);
     let without_time = v1::PruneRequest { tasks: 1, ..Default::default() };
     let refused = world.client.clone().prune(without_time).await.unwrap_err();
-    assert_eq!(common::field(&refused), "finished_before");
+    assert_eq!(crate::common::field(&refused), "finished_before");
     let too_many = v1::PruneRequest { keys: 1_001, ..Default::default() };
-    assert_eq!(common::field(&world.client.clone().prune(too_many).await.unwrap_err()), "keys");
+    assert_eq!(crate::common::field(&world.client.clone().prune(too_many).await.unwrap_err()), "keys");
 }

@@ -1,12 +1,8 @@
 //! The suite of the storage ports, through the remote clients, over a real socket.
 
-#![allow(missing_docs, clippy::unwrap_used)]
-
-mod common;
-
 use std::time::Duration;
 
-use common::World;
+use crate::common::World;
 use holdfast_checkpoint::Config;
 use holdfast_rpc::clients::{RemoteStore, Replicas};
 use holdfast_store::suite::Fixture;
@@ -19,4 +15,4 @@ async fn fixture() -> Fixture {
     Fixture::new(RemoteStore::new(service), world.clock.clone(), world)
 }
 
-holdfast_store::suite!(crate::fixture);
+holdfast_store::suite!(crate::remote_suite::fixture);

@@ -1,12 +1,8 @@
 //! Sessions, claims, and what wakes an instance.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{GUARD, World, field};
+use crate::common::{GUARD, World, field};
 use futures::StreamExt;
 use holdfast_proto::v1;
 use holdfast_proto::v1::instance_session_request::{Close, Message as Ask, Open, Renew};

@@ -93,6 +93,11 @@ impl Health {
     pub fn leave(&self, worker: WorkerId) {
         self.directory.remove(worker, "it said goodbye");
     }
+
+    /// Takes a worker out at once whose process has ended, as whoever started it knows.
+    pub fn ended(&self, worker: WorkerId) {
+        self.directory.remove(worker, "its process has ended");
+    }
 }
 
 #[async_trait]

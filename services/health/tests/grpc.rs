@@ -1,12 +1,8 @@
 //! The service over gRPC, on a real socket.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{health, health_measured, health_with, worker};
+use crate::common::{health, health_measured, health_with, worker};
 use futures::StreamExt;
 use holdfast_health::Health;
 use holdfast_ports::Directory;

@@ -1,12 +1,8 @@
 //! Registrations under virtual time.
 
-#![allow(missing_docs, clippy::unwrap_used)]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{health, worker};
+use crate::common::{health, worker};
 use holdfast_health::Error;
 use holdfast_ports::Directory;
 use tokio::time::{Instant, advance, sleep};

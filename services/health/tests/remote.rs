@@ -1,14 +1,10 @@
 //! The remote directory, over a real socket.
 
-#![allow(missing_docs, clippy::unwrap_used)]
-
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{health, worker};
+use crate::common::{health, worker};
 use holdfast_health::Health;
 use holdfast_ports::{Directory, DirectoryView, Tools};
 use holdfast_rpc::Server;

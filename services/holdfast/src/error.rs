@@ -24,8 +24,8 @@ pub(crate) enum Error {
     /// A file can't be read or written.
     #[error("can't {what} {}", path.display())]
     File {
-        /// What was tried: `read`, `write`.
-        what: &'static str,
+        /// What was tried.
+        what: FileAct,
         /// The file.
         path: PathBuf,
         /// What the system said.
@@ -62,6 +62,28 @@ pub(crate) enum Error {
     LocalWorker(String),
 }
 
+/// What a command tried with a file or a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileAct {
+    Read,
+    Write,
+    Make,
+    Open,
+    Lock,
+}
+
+impl std::fmt::Display for FileAct {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Make => "make",
+            Self::Open => "open",
+            Self::Lock => "lock",
+        })
+    }
+}
+
 impl Error {
     /// Makes the error of a part of the platform.
     pub(crate) fn platform(
@@ -74,7 +96,9 @@ impl Error {
     /// Says how the process ends.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Plan(_) | Self::Config(_) | Self::File { what: "read", .. } => Exit::Usage,
+            Self::Usage(_) | Self::Plan(_) | Self::Config(_) | Self::File { what: FileAct::Read, .. } => {
+                Exit::Usage
+            }
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::Refused { exit, .. } => *exit,
             Self::File { .. } | Self::Platform { .. } | Self::LocalWorker(_) => Exit::Failed,

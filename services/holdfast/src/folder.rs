@@ -24,7 +24,7 @@ pub(crate) async fn take(path: &Path) -> Result<DataFolder> {
             Ok(folder) => break folder,
             Err(StoreError::Locked { .. }) if Instant::now() < until => sleep(TRY_EVERY).await,
             Err(StoreError::Locked { pid, .. }) => return Err(in_use(path, pid)),
-            Err(error) => return Err(Error::platform("the data folder can't be used")(error.into())),
+            Err(error) => return Err(Error::platform("the platform can't start")(error.into())),
         }
     };
     let inherited = fcntl_getfd(&folder).and_then(|flags| fcntl_setfd(&folder, flags - FdFlags::CLOEXEC));

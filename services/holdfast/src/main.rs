@@ -9,12 +9,15 @@ mod embedded;
 mod error;
 mod exit;
 mod folder;
+mod network;
 mod output;
 mod retention;
 mod run;
+mod secrets;
 mod serve;
 mod settings;
 mod stored;
+mod trace;
 
 use std::process::ExitCode;
 

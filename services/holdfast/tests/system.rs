@@ -21,9 +21,15 @@ mod metrics;
 mod outcomes;
 #[path = "system/plans.rs"]
 mod plans;
+#[path = "system/restore.rs"]
+mod restore;
 #[path = "system/run.rs"]
 mod run;
 #[path = "system/scene.rs"]
 mod scene;
+#[path = "system/secured.rs"]
+mod secured;
 #[path = "system/spread.rs"]
 mod spread;
+#[path = "system/traces.rs"]
+mod traces;

@@ -1,12 +1,8 @@
 //! Who gets the right to run an operation, and who waits.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{World, begin, claimed, complete, foreign, waiting};
+use crate::common::{World, begin, claimed, complete, foreign, waiting};
 use futures::stream::{FuturesUnordered, StreamExt};
 use holdfast_proto::v1;
 use holdfast_proto::v1::begin_answer::Answer;
@@ -30,7 +26,7 @@ async fn of_two_hundred_callers_one_runs_and_the_others_get_its_result() {
     let mut completed = 0;
     while let Some(answer) = timeout(GUARD, calls.next()).await.unwrap() {
         let Answer::Completed(done) = answer else { panic!("{answer:?}") };
-        assert_eq!(done.result, common::json(r#"{"n":1}"#));
+        assert_eq!(done.result, crate::common::json(r#"{"n":1}"#));
         completed += 1;
     }
     assert_eq!(completed, 199);

@@ -1,12 +1,8 @@
 //! Each answer is counted, by verb and durability, and no key stands in a label.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
-
-mod common;
-
 use std::sync::Arc;
 
-use common::{Replica, World, begin, complete};
+use crate::common::{Replica, World, begin, complete};
 
 #[tokio::test]
 async fn answers_are_counted_by_verb_and_durability() {

@@ -1,12 +1,8 @@
 //! Wrong input is refused with the path of the field, and changes nothing.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{World, begin, complete, failure, json};
+use crate::common::{World, begin, complete, failure, json};
 use holdfast_proto::convert::time::duration;
 use holdfast_proto::v1;
 use holdfast_rpc::status::to_port;
@@ -32,7 +28,7 @@ async fn begin_names_the_field() {
         ("key", v1::BeginRequest { key: "x".repeat(513), ..good() }),
         ("fingerprint", v1::BeginRequest { fingerprint: "A".repeat(64), ..good() }),
         ("holder", v1::BeginRequest { holder: None, ..good() }),
-        ("holder.foreign", v1::BeginRequest { holder: Some(common::foreign("")), ..good() }),
+        ("holder.foreign", v1::BeginRequest { holder: Some(crate::common::foreign("")), ..good() }),
         ("epoch", v1::BeginRequest { epoch: 1, ..good() }),
         ("lease", v1::BeginRequest { lease: seconds(0), ..good() }),
         ("lease", v1::BeginRequest { lease: seconds(86_401), ..good() }),

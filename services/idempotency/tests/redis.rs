@@ -1,13 +1,9 @@
 //! Replicas of the service that share a Redis: before a store, and without one.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
-
-mod common;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Client, Replica, begin, complete, json, waiting};
+use crate::common::{Client, Replica, begin, complete, json, waiting};
 use futures::stream::{FuturesUnordered, StreamExt};
 use holdfast_ports::Keys;
 use holdfast_proto::v1;

@@ -1,7 +1,5 @@
 //! The key table's cases, through the remote client of this service, over a real socket.
 
-#![allow(missing_docs, clippy::unwrap_used)]
-
 use std::any::Any;
 use std::sync::Arc;
 
@@ -11,6 +9,7 @@ use holdfast_rpc::Server;
 use holdfast_rpc::clients::{RemoteKeys, Replicas};
 use holdfast_store::suite::{Fixture, ManualClock};
 use holdfast_store::{Fsync, SqliteConfig, SqliteStore};
+use holdfast_telemetry::Metrics;
 use tokio::task::JoinHandle;
 
 struct Serving(JoinHandle<()>, #[allow(dead_code)] tempfile::TempDir);
@@ -41,7 +40,7 @@ async fn fixture() -> Fixture {
 }
 
 // Without the two that prune: retention is the matter of the table behind the service.
-holdfast_store::suite_cases! { crate::fixture;
+holdfast_store::suite_cases! { crate::remote::fixture;
     key_verbs {
         a_completed_key_is_replayed,
         other_arguments_are_a_mismatch,

@@ -1,10 +1,6 @@
 //! Tokens, results, failures, and the operators' verbs.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
-
-mod common;
-
-use common::{World, begin, claimed, complete, failure, json};
+use crate::common::{World, begin, claimed, complete, failure, json};
 use holdfast_proto::v1;
 use holdfast_proto::v1::begin_answer::Answer;
 use holdfast_proto::v1::complete_response::Recorded;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use holdfast_runtime::{BootInstant, Clock, Shutdown};
 use holdfast_types::InstanceId;
+use holdfast_types::restore::Restore;
 use tokio_util::sync::CancellationToken;
 
 /// A session's lease. Its end is counted from when the request was sent, on a clock that runs through suspension,
@@ -14,6 +15,8 @@ pub(crate) struct Lease {
     instance: InstanceId,
     clock: Arc<dyn Clock>,
     margin: Duration,
+    /// The restores that were marked before the session was open.
+    restores: Vec<Restore>,
     // A std mutex: held for a copy, never across an await.
     ends: Mutex<BootInstant>,
     over: CancellationToken,
@@ -31,12 +34,22 @@ impl Lease {
         shutdown: Shutdown,
     ) -> Self {
         let ends = Mutex::new(sent.after(length.saturating_sub(margin)));
-        Self { instance, clock, margin, ends, over: CancellationToken::new(), shutdown }
+        Self { instance, clock, margin, restores: Vec::new(), ends, over: CancellationToken::new(), shutdown }
+    }
+
+    /// With the restores that were marked before the session was open, oldest mark first.
+    pub(crate) fn knowing(self, restores: Vec<Restore>) -> Self {
+        Self { restores, ..self }
     }
 
     /// The session's instance.
     pub(crate) const fn instance(&self) -> InstanceId {
         self.instance
+    }
+
+    /// The restores that were marked before the session was open, oldest mark first.
+    pub(crate) fn restores(&self) -> &[Restore] {
+        &self.restores
     }
 
     /// The end of the process in which the session lives.

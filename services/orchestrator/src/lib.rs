@@ -3,12 +3,14 @@
 //! - [`Orchestrator`]: a handle without a transport: submit, get, watch, cancel …; its `run` drives tasks
 //! - `driver`: one async task a driven task, a small loop around the pure engine
 //! - `instance`: the session, the claims, and the drivers of one incarnation
+//! - [`timeline`]: what the journal says as a trace, for spans and for the command line
 //! - `grpc`: `OrchestratorService` over the handle, one file a verb
 
 mod acks;
 mod api;
 mod arguments;
 mod budgets;
+mod catalog;
 mod config;
 mod deps;
 mod driver;
@@ -20,6 +22,7 @@ mod lease;
 mod payloads;
 mod places;
 mod shared;
+pub mod timeline;
 
 pub use api::{
     Accepted, ApiError, Asked, HistoryPage, HistoryQuery, Orchestrator, Question, Sent, StepCounts,

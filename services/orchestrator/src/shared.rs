@@ -3,6 +3,7 @@
 use crate::acks::Acks;
 use crate::arguments::Arguments;
 use crate::budgets::Budgets;
+use crate::catalog::Catalog;
 use crate::front::Gate;
 use crate::places::Places;
 use crate::{Config, Deps};
@@ -15,6 +16,7 @@ pub(crate) struct Shared {
     pub(crate) places: Places,
     pub(crate) budgets: Budgets,
     pub(crate) arguments: Arguments,
+    pub(crate) catalog: Catalog,
     pub(crate) acks: Acks,
     /// Whether the idempotency service is asked.
     pub(crate) front: Gate,

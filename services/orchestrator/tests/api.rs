@@ -1,11 +1,8 @@
 //! The API: what it accepts, refuses and shows, as a handle and over gRPC's types.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, unreachable_pub)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{Platform, Reply, chain, submission, tool, until};
+use crate::common::{Platform, Reply, chain, submission, tool, until};
 use futures::StreamExt;
 use holdfast_orchestrator::{ApiError, Config, HistoryQuery, Sent, SubtaskQuery, WatchItem};
 use holdfast_ports::Page;

@@ -1,11 +1,8 @@
 //! Tasks driven from submission to their end, over the real store.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, unreachable_pub)]
-
-mod common;
 
 use std::sync::Arc;
 
-use common::{Platform, Reply, Worker, chain, until};
+use crate::common::{Platform, Reply, Worker, chain, until};
 use holdfast_orchestrator::{Question, Sent};
 use holdfast_ports::LiveWorker;
 use holdfast_runtime::Ids;
@@ -187,7 +184,7 @@ output: ${steps.b.result.of.size}
     let task = running.submit(plan).await;
     let finished = running.end(task).await;
     assert_eq!(finished.output.as_json(), Some(&json!(200_000)), "{:?}", finished.failure);
-    let history = running.orchestrator.history(task, common::all()).await.unwrap();
+    let history = running.orchestrator.history(task, crate::common::all()).await.unwrap();
     let longest = history.events.iter().map(|row| row.body.len()).max().unwrap();
     assert!(longest < 70_000, "{longest} bytes in one event");
 }

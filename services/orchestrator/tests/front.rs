@@ -1,14 +1,11 @@
 //! `Begin` beside the append: every row of PROTOCOL 13's table, and a service that is dead, slow, silent or wrong.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, unreachable_pub)]
-
-mod common;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::faults::LossyJournal;
-use common::front::{Front, Gated, Say, gone};
-use common::{Platform, Reply, Running, chain, until, within};
+use crate::common::faults::LossyJournal;
+use crate::common::front::{Front, Gated, Say, gone};
+use crate::common::{Platform, Reply, Running, chain, until, within};
 use holdfast_orchestrator::{Config, Deps, KeyFront, Sent};
 use holdfast_ports::{BeginAnswer, Error, Keys};
 use holdfast_types::inbox::Message;

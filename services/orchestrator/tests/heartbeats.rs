@@ -1,11 +1,8 @@
 //! A worker that gives no sign of life: its call counts as hung before its attempt's time is over.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, unreachable_pub)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{Platform, Reply, Running, chain, tool};
+use crate::common::{Platform, Reply, Running, chain, tool};
 use holdfast_orchestrator::Config;
 use holdfast_types::{SideEffect, TaskOutcome};
 use serde_json::json;
@@ -72,7 +69,7 @@ async fn heartbeats_keep_a_call_alive_for_as_long_as_its_attempt_may_take() {
     platform.worker.script("pay", [Reply::Beat]);
     let task = running.submit(&chain(1, "pay")).await;
     running.event(task, "attempt_started").await;
-    common::until(async || platform.worker.ledger().len() == 1).await;
+    crate::common::until(async || platform.worker.ledger().len() == 1).await;
     tokio::time::sleep(3 * SILENCE).await;
     assert!(platform.worker.cancels().is_empty());
     platform.worker.let_go("s0", json!({"of": {"n": 0}}));

@@ -1,12 +1,9 @@
 //! A slow read gets a second attempt on another worker.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, unreachable_pub)]
-
-mod common;
 
 use std::sync::Arc;
 
-use common::tools::Worker;
-use common::{Platform, Reply, until};
+use crate::common::tools::Worker;
+use crate::common::{Platform, Reply, until};
 use holdfast_ports::LiveWorker;
 use holdfast_runtime::Ids;
 use holdfast_types::TaskOutcome;

@@ -1,9 +1,6 @@
 //! `last_good`: a recorded result stands in, whichever replica recorded it.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, unreachable_pub)]
 
-mod common;
-
-use common::{Platform, Reply};
+use crate::common::{Platform, Reply};
 use holdfast_orchestrator::SubtaskQuery;
 use holdfast_types::TaskOutcome;
 use holdfast_types::task::ResultSource;
@@ -68,7 +65,7 @@ async fn a_plan_without_it_records_nothing_and_one_for_a_call_with_effects_is_re
     platform.worker.script("look", [Reply::Break]);
     let task = running.submit(&plan("LIS")).await;
     assert_eq!(running.end(task).await.outcome, TaskOutcome::Failed);
-    let refused = common::submission(&plan("LIS").replace("look", "put"), json!({}));
+    let refused = crate::common::submission(&plan("LIS").replace("look", "put"), json!({}));
     let error = running.orchestrator.submit(refused).await.unwrap_err();
     assert!(format!("{error:?}").contains("only a READ_ONLY call has a last good result"), "{error:?}");
     running.stop().await;

@@ -1,14 +1,11 @@
 //! Answers that are lost, leases that can't be renewed, drivers that die: no task is stuck, nothing comes twice.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, unreachable_pub)]
-
-mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use common::faults::{LossyJournal, LossyLeases};
-use common::{Platform, Reply, chain, submission, until};
+use crate::common::faults::{LossyJournal, LossyLeases};
+use crate::common::{Platform, Reply, chain, submission, until};
 use holdfast_orchestrator::{Config, Deps};
 use holdfast_types::TaskOutcome;
 use serde_json::json;

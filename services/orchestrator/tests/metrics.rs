@@ -1,20 +1,9 @@
 //! What is counted of tasks, and that the number of series does not grow with them.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    dead_code,
-    unreachable_pub,
-    unused_imports
-)]
-
-mod common;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use common::{Platform, Reply, Running, chain, submission, until};
+use crate::common::{Platform, Reply, Running, chain, submission, until};
 use futures::stream::{self, StreamExt};
 use holdfast_orchestrator::{Config, Deps, Sent};
 use holdfast_telemetry::Telemetry;
@@ -86,7 +75,7 @@ fn is_a_word(text: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_tasks_make_no_more_series_than_a_thousand() {
-    let platform = Platform::with_tools(vec![common::tool("look", SideEffect::ReadOnly)]).await;
+    let platform = Platform::with_tools(vec![crate::common::tool("look", SideEffect::ReadOnly)]).await;
     platform.worker.script("look", [Reply::Refuse(Class::Transient), Reply::Refuse(Class::RateLimited)]);
     let telemetry = holdfast_telemetry::scraped().unwrap();
     let running = platform.start_with(Config::default(), measured(&platform, &telemetry)).await;

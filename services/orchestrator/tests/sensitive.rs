@@ -1,11 +1,8 @@
 //! What a tool calls sensitive is shown by no verb of the API, wherever it comes from and wherever it comes back.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, unreachable_pub)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{Platform, Reply, Running, tool, until, within};
+use crate::common::{Platform, Reply, Running, tool, until, within};
 use futures::StreamExt;
 use holdfast_orchestrator::{Config, HistoryQuery, SubtaskQuery};
 use holdfast_ports::Journal as _;

@@ -1,13 +1,10 @@
 //! Crashes, takeovers and stale drivers, over the real store: no recorded step runs again, no effect comes twice.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, unreachable_pub)]
-
-mod common;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::faults::{LossyJournal, StaleInbox};
-use common::{Platform, Reply, chain, until};
+use crate::common::faults::{LossyJournal, StaleInbox};
+use crate::common::{Platform, Reply, chain, until};
 use holdfast_orchestrator::{Config, Deps, Sent};
 use holdfast_ports::{Inbox, Journal};
 use holdfast_types::inbox::{Message, Resolution};

@@ -1,19 +1,8 @@
 //! A task whose tool nobody hosts waits as a row, and is woken when a worker comes (DESIGN section 2).
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    dead_code,
-    unreachable_pub,
-    unused_imports
-)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{Platform, Running, chain, submission, until};
+use crate::common::{Platform, Running, chain, submission, until};
 use holdfast_orchestrator::{Config, Orchestrator, SubtaskQuery};
 use holdfast_ports::LiveWorker;
 use holdfast_runtime::Ids;

@@ -243,6 +243,9 @@ impl Tools for Executor {
         if let (Admission::Start(attempt), Some(place)) = (admitted, place) {
             let run = Run { shared: Arc::clone(&self.shared), attempt, hosted, execute };
             self.shared.tasks.spawn(run.complete(place));
+            // A tool that answers at once has done so when this goes on: its caller is woken once, for the answer, and
+            // not before that for the stream alone.
+            tokio::task::yield_now().await;
         }
         Ok(stream)
     }

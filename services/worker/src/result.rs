@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use holdfast_ports::{KeyAnswer, Keys};
+use holdfast_resilience::keys::before_generation;
 use holdfast_tool::{Answer, ToolFailure};
 use holdfast_types::key::Holder;
 use holdfast_types::payload::{BLOB_LIMIT, INLINE_LIMIT, JSON_CONTENT_TYPE};
@@ -55,7 +57,7 @@ pub(crate) async fn keep(shared: &Shared, answer: Answer, evidence: Evidence) ->
     let replayed_downstream = answer.replayed_downstream;
     let outcome = payload(shared, answer.result).await;
     if let (Ok(result), Evidence(Some((key, holder))), Some(keys)) = (&outcome, evidence, &shared.keys) {
-        let offered = keys.offer_evidence(&key, &holder, result.clone());
+        let offered = offer(&**keys, &key, &holder, result);
         match tokio::time::timeout(STORE_LIMIT, offered).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::warn!(%holder, %error, "evidence of a result was not kept"),
@@ -63,6 +65,26 @@ pub(crate) async fn keep(shared: &Shared, answer: Answer, evidence: Evidence) ->
         }
     }
     outcome.map(|result| Success { result, replayed_downstream })
+}
+
+/// The table has one row a key, of its current generation; the tool's key names the generation too. A key may end so by
+/// itself: the shorter one is meant where its row is this call's.
+async fn offer(
+    keys: &dyn Keys,
+    key: &Key,
+    holder: &Holder,
+    result: &Payload,
+) -> holdfast_ports::Result<KeyAnswer> {
+    let answer = keys.offer_evidence(key, holder, result.clone()).await?;
+    match before_generation(key) {
+        Some(before) if answer == KeyAnswer::NotFound => match keys.get(&before).await? {
+            Some((row, _)) if row.holder == *holder => {
+                keys.offer_evidence(&before, holder, result.clone()).await
+            }
+            _ => Ok(answer),
+        },
+        _ => Ok(answer),
+    }
 }
 
 async fn payload(shared: &Shared, result: Value) -> Result<Payload, Failure> {

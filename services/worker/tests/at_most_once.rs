@@ -1,12 +1,9 @@
 //! Whatever drivers send, in whatever order: one call never takes effect twice, and a stop that is called "before the
 //! effect" was one.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{Rig, call_ref, settle};
+use crate::common::{Rig, call_ref, settle};
 use futures::StreamExt;
 use holdfast_ports::ExecuteStream;
 use holdfast_types::worker::{Execute, ExecuteEvent, FenceAnswer};

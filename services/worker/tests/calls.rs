@@ -1,11 +1,8 @@
 //! The rules of one call on one worker (PROTOCOL 1 and 12), under virtual time.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{Rig, call_ref, end, failure, recorded};
+use crate::common::{Rig, call_ref, end, failure, recorded};
 use futures::StreamExt;
 use holdfast_types::worker::{CallOutcome, Execute, ExecuteEvent, FenceAnswer, ProbeAnswer};
 use holdfast_types::{Class, Effect, Failure, Reason, SideEffect};
@@ -385,7 +382,8 @@ async fn a_worker_that_stops_takes_nothing_new_and_ends_what_runs() {
     let hanging = rig.start(rig.request("fire", "b", json!({"after_ms": 50_000}))).await;
     let executor = rig.worker.executor().clone();
     executor.drain();
-    assert_eq!(refused(&rig, rig.request("fire", "c", json!({}))).await.effect, Effect::NotExecuted);
+    let late = refused(&rig, rig.request("fire", "c", json!({}))).await;
+    assert_eq!((late.reason, late.effect), (Reason::Draining, Effect::NotExecuted));
     drop(rig.start(rig.request("fire", "a", json!({}))).await);
     end(running).await.unwrap();
     executor.abort();
@@ -409,7 +407,7 @@ async fn slots_and_who_waits_for_one_are_counted_until_the_work_has_ended() {
     assert_eq!(load(), (1.0, 1.0, 1.0));
     end(first).await.unwrap();
     let _ = end(second).await;
-    common::settle().await;
+    crate::common::settle().await;
     assert_eq!(load(), (1.0, 0.0, 0.0));
     drop(rig);
     assert_eq!(value("holdfast_worker_slots"), 0.0, "a worker that is gone has no slots");

@@ -1,5 +1,4 @@
 //! The tools over files, through a worker.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 use std::os::unix::fs::symlink;
 use std::sync::Arc;

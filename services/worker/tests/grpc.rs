@@ -1,13 +1,10 @@
 //! A worker behind a real socket: the same rules, and its life from registration to drain.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
-
-mod common;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::common::{Rig, call_ref, end, failure, recorded};
 use async_trait::async_trait;
-use common::{Rig, call_ref, end, failure, recorded};
 use holdfast_ports::Tools;
 use holdfast_rpc::client::{Channel, Config as ClientConfig};
 use holdfast_rpc::clients::RemoteTools;
@@ -53,7 +50,8 @@ impl Served {
         let tools = remote(&listener.local_addr().unwrap().to_string());
         let (directory, shutdown) = (Arc::new(CallsBack::default()), Shutdown::new());
         let worker = rig.worker.clone();
-        let server = tokio::spawn(worker.run(listener, vec![directory.clone()], shutdown.clone()));
+        let server = holdfast_rpc::Server::new(holdfast_rpc::server::Config::default());
+        let server = tokio::spawn(worker.run(server, listener, vec![directory.clone()], shutdown.clone()));
         Self { rig, tools, directory, shutdown, server }
     }
 

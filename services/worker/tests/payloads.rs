@@ -1,14 +1,11 @@
 //! Secrets, sizes and evidence: what goes into a tool and what comes out.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
-
-mod common;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::common::{Rig, call_ref, failure};
 use async_trait::async_trait;
-use common::{Rig, failure};
 use futures::StreamExt;
 use holdfast_ports::{
     Begin, BeginAnswer, Blobs, Durability, Error as PortError, KeyAnswer, Keys, Result as PortResult,
@@ -49,6 +46,8 @@ impl Blobs for Memory {
 struct Evidence {
     offered: Mutex<Vec<(String, Payload)>>,
     slow: Duration,
+    /// The only row, where there are any: of this key and holder.
+    row: Option<(Key, Holder)>,
 }
 
 #[async_trait]
@@ -56,6 +55,9 @@ impl Keys for Evidence {
     async fn offer_evidence(&self, key: &Key, holder: &Holder, result: Payload) -> PortResult<KeyAnswer> {
         tokio::time::sleep(self.slow).await;
         assert!(matches!(holder, Holder::Call { .. }));
+        if self.row.as_ref().is_some_and(|(known, _)| known != key) {
+            return Ok(KeyAnswer::NotFound);
+        }
         self.offered.lock().unwrap().push((key.to_string(), result));
         Ok(KeyAnswer::Ok)
     }
@@ -78,8 +80,24 @@ impl Keys for Evidence {
     async fn fail_final(&self, _: &Key, _: u64, _: Failure, _: Duration) -> PortResult<KeyAnswer> {
         unreachable!()
     }
-    async fn get(&self, _: &Key) -> PortResult<Option<(KeyRow, Vec<LateEvidence>)>> {
-        unreachable!()
+    async fn get(&self, key: &Key) -> PortResult<Option<(KeyRow, Vec<LateEvidence>)>> {
+        let at = holdfast_types::Timestamp::default();
+        let row = |(key, holder): (Key, Holder)| KeyRow {
+            key,
+            generation: 2,
+            holder,
+            epoch: 1,
+            token: 1,
+            attempts: 1,
+            fingerprint: "f".repeat(64),
+            state: holdfast_types::key::KeyState::Open,
+            lease_until: None,
+            since: at,
+            changed_at: at,
+            keep_until: None,
+            answered: 0,
+        };
+        Ok(self.row.clone().filter(|(known, _)| known == key).map(|known| (row(known), Vec::new())))
     }
     async fn wait(&self, _: &Key, _: Duration) -> PortResult<Option<KeyRow>> {
         unreachable!()
@@ -181,4 +199,28 @@ async fn a_store_that_is_down_delays_a_result_and_never_loses_it() {
     let began = tokio::time::Instant::now();
     rig.run(rig.request("fire", "a", json!({}))).await.unwrap();
     assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn evidence_of_a_later_generation_goes_to_the_row_of_its_key() {
+    for (row, offered) in [("s", vec!["default/fire/task/s"]), ("s#2", vec!["default/fire/task/s#2"])] {
+        let holder = Holder::Call { task: call_ref("s").task, call: call_ref("s").call };
+        let row = Some((Key::try_new(format!("default/fire/task/{row}")).unwrap(), holder));
+        let evidence = Arc::new(Evidence { row, ..Evidence::default() });
+        let rig = Rig::with(Config::default(), |deps| deps.keys = Some(evidence.clone()));
+        let mut request = rig.request("fire", "s", json!({}));
+        request.key = Key::try_new("default/fire/task/s#2").unwrap();
+        rig.run(request).await.unwrap();
+        let taken = evidence.offered.lock().unwrap();
+        assert_eq!(taken.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), offered);
+    }
+    // The row of the shorter key is another call's: nothing is written there.
+    let stranger = Holder::Call { task: call_ref("s").task, call: call_ref("t").call };
+    let row = Some((Key::try_new("default/fire/task/s").unwrap(), stranger));
+    let evidence = Arc::new(Evidence { row, ..Evidence::default() });
+    let rig = Rig::with(Config::default(), |deps| deps.keys = Some(evidence.clone()));
+    let mut request = rig.request("fire", "s", json!({}));
+    request.key = Key::try_new("default/fire/task/s#2").unwrap();
+    rig.run(request).await.unwrap();
+    assert!(evidence.offered.lock().unwrap().is_empty());
 }

@@ -1,5 +1,4 @@
 //! `process_exec` and its guard, with real programs.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 use std::path::PathBuf;
 use std::process::Command;

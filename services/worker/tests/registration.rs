@@ -1,12 +1,9 @@
 //! A worker's place in a directory that is started anew at its address, over real sockets.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
-
-mod common;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::Rig;
+use crate::common::Rig;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use holdfast_proto::convert::time;
@@ -112,7 +109,9 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let registrar = RemoteRegistrar::new(Channel::new(&address, ClientConfig::default()));
         let shutdown = Shutdown::new();
-        let worker = tokio::spawn(rig.worker.run(listener, vec![Arc::new(registrar)], shutdown.clone()));
+        let server = Server::new(holdfast_rpc::server::Config::default());
+        let worker =
+            tokio::spawn(rig.worker.run(server, listener, vec![Arc::new(registrar)], shutdown.clone()));
         Self { directory, asked, shutdown, worker }
     }
 

@@ -31,10 +31,10 @@ pub(crate) struct At {
     pub(crate) both: f64,
 }
 
-/// Measures the floor for 1, 16 and 64.
-pub(crate) async fn measure(span: Duration) -> Result<Floor> {
+/// Measures the floor at these concurrencies.
+pub(crate) async fn measure(concurrencies: &[u32], span: Duration) -> Result<Floor> {
     let mut floor = Floor::default();
-    for concurrency in [1, 16, 64] {
+    for &concurrency in concurrencies {
         let commits = commits::steps_a_second(concurrency, span).await?;
         let rpcs = rpcs::calls_a_second(concurrency, span).await?;
         let both = 1.0 / (1.0 / commits + 1.0 / rpcs);

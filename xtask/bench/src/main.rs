@@ -1,20 +1,25 @@
 //! Measures Holdfast from outside: the real binary, a real gRPC worker, a client; beside the floor of the same hops
-//! on the same machine in the same run.
+//! on the same machine in the same run. First in one process with SQLite, then spread out over PostgreSQL and Redis.
 
+mod client;
+mod cpu;
 mod floor;
 mod measure;
 mod plans;
 mod platform;
 mod report;
+mod spread_out;
 mod stats;
+
+use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
-use std::path::PathBuf;
 
 use report::Report;
 
-/// Measures durable steps a second, fan-out, storage and recovery.
+/// Measures durable steps a second, fan-out, storage and recovery, on one machine and spread out.
 #[derive(Debug, Parser)]
 struct Args {
     /// The holdfast binary.
@@ -26,30 +31,70 @@ struct Args {
     /// Seconds for each throughput figure.
     #[arg(long, default_value_t = 8)]
     seconds: u64,
+    /// How many tasks at once, for the throughput figures.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64])]
+    concurrency: Vec<u32>,
+    /// What is measured of each platform.
+    #[arg(long, default_value = "all")]
+    figures: Figures,
+    /// Measure this one only.
+    #[arg(long)]
+    only: Option<Platform>,
+}
+
+/// What is measured of a platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Figures {
+    /// Everything.
+    All,
+    /// Durable steps a second.
+    Throughput,
+}
+
+/// The platforms that are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Platform {
+    /// All roles in one process, over SQLite.
+    OneProcess,
+    /// Each role in a process of its own, over PostgreSQL and Redis.
+    SpreadOut,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
     let mut report = Report::default();
-    let span = std::time::Duration::from_secs(args.seconds);
+    let span = Duration::from_secs(args.seconds);
 
     eprintln!("floors of this machine …");
-    report.floor = floor::measure(span.min(std::time::Duration::from_secs(3))).await?;
-    for concurrency in [1, 16, 64] {
-        eprintln!("durable steps, {concurrency} tasks at once …");
-        report.steps.push(measure::steps(&args.binary, concurrency, span).await?);
+    report.floor = floor::measure(&args.concurrency, span.min(Duration::from_secs(3))).await?;
+    if args.only != Some(Platform::SpreadOut) {
+        in_one_process(&args, span, &mut report).await?;
     }
-    eprintln!("fan-out to 100 …");
-    report.fan_out = measure::fan_out(&args.binary).await?;
-    eprintln!("bytes stored …");
-    report.storage = measure::storage(&args.binary).await?;
-    eprintln!("SIGKILL to done …");
-    report.recovery = measure::recovery(&args.binary).await?;
+    if args.only != Some(Platform::OneProcess) {
+        report.spread_out = Some(spread_out::measure(&args, &report.floor, span).await?);
+    }
 
-    println!("{report}");
+    print!("{report}");
     if let Some(path) = args.json {
         std::fs::write(path, serde_json::to_vec_pretty(&report)?)?;
     }
+    Ok(())
+}
+
+async fn in_one_process(args: &Args, span: Duration, report: &mut Report) -> Result<()> {
+    for &concurrency in &args.concurrency {
+        eprintln!("durable steps, {concurrency} tasks at once …");
+        report.steps.push(measure::steps(&args.binary, concurrency, span).await?);
+    }
+    if args.figures == Figures::Throughput {
+        return Ok(());
+    }
+    eprintln!("fan-out to 100 …");
+    report.fan_out = Some(measure::fan_out(&args.binary).await?);
+    eprintln!("bytes stored …");
+    report.storage = Some(measure::storage(&args.binary).await?);
+    eprintln!("SIGKILL to done …");
+    report.recovery = Some(measure::recovery(&args.binary).await?);
     Ok(())
 }

@@ -29,10 +29,10 @@ pub(crate) fn fan_out(width: u32) -> String {
 }
 
 /// A chain of deeds that stand in the worker's ledger: for counting what really happened.
-pub(crate) fn deeds(steps: u32) -> String {
+pub(crate) fn deeds(steps: u32, bytes: u32) -> String {
     let step = |i: u32| {
         let mut step =
-            json!({ "id": format!("s{i}"), "tool": "chain_step", "args": { "index": i, "bytes": 100 } });
+            json!({ "id": format!("s{i}"), "tool": "chain_step", "args": { "index": i, "bytes": bytes } });
         if i > 0 {
             step["depends_on"] = json!([format!("s{}", i - 1)]);
         }

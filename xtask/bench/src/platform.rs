@@ -2,18 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
-use holdfast_proto::v1::orchestrator_service_client::OrchestratorServiceClient;
-use holdfast_proto::v1::{
-    SubmitTaskRequest, TaskOutcome, WatchTaskRequest, submit_task_request, watch_task_response,
-};
+use anyhow::{Context, Result};
 use holdfast_testkit::{ChildGuard, Folder, Sign};
-use tonic::transport::Channel;
+
+use crate::client::Client;
 
 /// How many calls the worker takes at once: more than the widest measurement asks for.
-const SLOTS: &str = "128";
+pub(crate) const SLOTS: &str = "128";
 
 const START: Duration = Duration::from_secs(20);
 
@@ -24,10 +21,9 @@ pub(crate) struct Platform {
     /// Where workers register: the same after a restart.
     health: String,
     dev: ChildGuard,
-    /// Killed with the platform.
-    _worker: ChildGuard,
+    worker: ChildGuard,
     /// A client of its orchestrator.
-    pub(crate) client: OrchestratorServiceClient<Channel>,
+    pub(crate) client: Client,
 }
 
 impl Platform {
@@ -37,10 +33,14 @@ impl Platform {
         let health = free_address()?;
         let (dev, orchestrator) = start_dev(binary, folder.path(), &health)?;
         let worker = start_worker(binary, folder.path(), &health)?;
-        let client = connect(&orchestrator).await?;
-        let mut platform = Self { binary: binary.to_owned(), folder, health, dev, _worker: worker, client };
-        platform.wait_for_tools().await?;
-        Ok(platform)
+        let client = Client::connect(&orchestrator).await?;
+        client.wait_for_tools().await?;
+        Ok(Self { binary: binary.to_owned(), folder, health, dev, worker, client })
+    }
+
+    /// The processes: the platform's and the worker's.
+    pub(crate) fn pids(&self) -> [u32; 2] {
+        [self.dev.pid(), self.worker.pid()]
     }
 
     /// Kills the platform's process and starts it again on the same folder. The worker lives on.
@@ -48,7 +48,7 @@ impl Platform {
         self.dev.kill()?;
         let (dev, orchestrator) = start_dev(&self.binary, self.folder.path(), &self.health)?;
         self.dev = dev;
-        self.client = connect(&orchestrator).await?;
+        self.client = Client::connect(&orchestrator).await?;
         Ok(())
     }
 
@@ -58,65 +58,6 @@ impl Platform {
         self.dev.wait(START)?;
         bytes_under(&self.folder.join("data"))
     }
-
-    /// Submits a plan, and returns the task's id.
-    pub(crate) async fn submit(&self, plan: &str) -> Result<String> {
-        let request = SubmitTaskRequest {
-            body: Some(submit_task_request::Body::PlanSource(plan.to_owned())),
-            source_name: "bench".to_owned(),
-            ..SubmitTaskRequest::default()
-        };
-        let task = self.client.clone().submit_task(request).await?.into_inner().task;
-        Ok(task.context("the answer has no task")?.task_id)
-    }
-
-    /// Waits until a task has ended, and fails where it did not succeed.
-    pub(crate) async fn ended(&self, task_id: &str) -> Result<()> {
-        let request = WatchTaskRequest { task_id: task_id.to_owned(), after_seq: 0 };
-        let mut events = self.client.clone().watch_task(request).await?.into_inner();
-        while let Some(message) = events.message().await? {
-            if let Some(watch_task_response::Message::Outcome(result)) = message.message {
-                return match result.outcome() {
-                    TaskOutcome::Succeeded => Ok(()),
-                    other => Err(anyhow!("{task_id} ended {other:?}")),
-                };
-            }
-        }
-        bail!("the watch of {task_id} ended without an outcome")
-    }
-
-    /// How many events a task has so far.
-    pub(crate) async fn events(&self, task_id: &str, at_least: u64) -> Result<()> {
-        let request = WatchTaskRequest { task_id: task_id.to_owned(), after_seq: 0 };
-        let mut events = self.client.clone().watch_task(request).await?.into_inner();
-        while let Some(message) = events.message().await? {
-            if let Some(watch_task_response::Message::Event(event)) = message.message
-                && event.seq >= at_least
-            {
-                return Ok(());
-            }
-        }
-        bail!("the watch of {task_id} ended before event {at_least}")
-    }
-
-    async fn wait_for_tools(&mut self) -> Result<()> {
-        #[allow(clippy::disallowed_methods)] // a benchmark is about the real clock
-        let begin = Instant::now();
-        loop {
-            match self.submit(&crate::plans::chain(1, 10)).await {
-                Ok(task) => return self.ended(&task).await,
-                Err(error) if begin.elapsed() > START => {
-                    return Err(error.context("the platform takes no work"));
-                }
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
-    }
-}
-
-async fn connect(address: &str) -> Result<OrchestratorServiceClient<Channel>> {
-    let channel = Channel::from_shared(format!("http://{address}"))?.tcp_nodelay(true).connect().await?;
-    Ok(OrchestratorServiceClient::new(channel))
 }
 
 /// An address that nobody listens on now.

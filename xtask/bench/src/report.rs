@@ -5,7 +5,8 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::floor::Floor;
-use crate::measure::{FanOut, Recovery, Steps, Storage};
+use crate::measure::{Cpu, FanOut, Recovery, Steps, Storage};
+use crate::spread_out::SpreadOut;
 
 /// All figures of one run.
 #[derive(Debug, Default, Serialize)]
@@ -14,16 +15,49 @@ pub(crate) struct Report {
     pub(crate) floor: Floor,
     /// Durable steps.
     pub(crate) steps: Vec<Steps>,
-    /// Fan-out.
-    pub(crate) fan_out: FanOut,
+    /// Fan-out; none where throughput alone was measured, as the next two.
+    pub(crate) fan_out: Option<FanOut>,
     /// Storage.
-    pub(crate) storage: Storage,
+    pub(crate) storage: Option<Storage>,
     /// Recovery.
-    pub(crate) recovery: Recovery,
+    pub(crate) recovery: Option<Recovery>,
+    /// The platform spread out; none where it was left out.
+    pub(crate) spread_out: Option<SpreadOut>,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.steps.is_empty() {
+            self.throughput(f)?;
+            self.cpu(f)?;
+        }
+        if let Some(FanOut { p50_ms, most_ms }) = self.fan_out {
+            writeln!(f, "fan-out to 100 and join: p50 {p50_ms:.1} ms, most {most_ms:.1} ms")?;
+        }
+        if let Some(Storage { bytes_of_40, bytes_of_400 }) = self.storage {
+            #[allow(clippy::cast_precision_loss)]
+            let growth = bytes_of_400 as f64 / bytes_of_40.max(1) as f64;
+            writeln!(
+                f,
+                "bytes stored: {bytes_of_40} for 40 steps, {bytes_of_400} for 400 ({growth:.1} times)"
+            )?;
+        }
+        if let Some(Recovery { kill_to_done_p50_ms, undisturbed_p50_ms }) = self.recovery {
+            writeln!(
+                f,
+                "SIGKILL in step 20 of 40 to done: p50 {kill_to_done_p50_ms:.0} ms, the start of the process included \
+                 (undisturbed: {undisturbed_p50_ms:.0} ms in all)"
+            )?;
+        }
+        match &self.spread_out {
+            Some(spread_out) => write!(f, "{spread_out}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Report {
+    fn throughput(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
             "durable steps a second: 40-step tasks, 1 KB a step, a gRPC worker, SQLite synchronous=FULL"
@@ -46,22 +80,25 @@ impl fmt::Display for Report {
                 steps.task_p50_ms,
             )?;
         }
+        Ok(())
+    }
+
+    fn cpu(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "CPU µs a step (the cores are shared by all three)")?;
         writeln!(
             f,
-            "fan-out to 100 and join: p50 {:.1} ms, most {:.1} ms",
-            self.fan_out.p50_ms, self.fan_out.most_ms
+            "{:>4} {:>10} {:>12} {:>12} {:>10} {:>12}",
+            "c", "dev", "its SQLite", "worker", "client", "together"
         )?;
-        #[allow(clippy::cast_precision_loss)]
-        let growth = self.storage.bytes_of_400 as f64 / self.storage.bytes_of_40.max(1) as f64;
-        writeln!(
-            f,
-            "bytes stored: {} for 40 steps, {} for 400 ({growth:.1} times)",
-            self.storage.bytes_of_40, self.storage.bytes_of_400
-        )?;
-        write!(
-            f,
-            "SIGKILL in step 20 of 40 to done: p50 {:.0} ms, the start of the process included (undisturbed: {:.0} ms in all)",
-            self.recovery.kill_to_done_p50_ms, self.recovery.undisturbed_p50_ms
-        )
+        for steps in &self.steps {
+            let Some(Cpu { dev_us, sqlite_us, worker_us, client_us }) = steps.cpu else { continue };
+            let all = dev_us + worker_us + client_us;
+            writeln!(
+                f,
+                "{:>4} {dev_us:>10.1} {sqlite_us:>12.1} {worker_us:>12.1} {client_us:>10.1} {all:>12.1}",
+                steps.concurrency
+            )?;
+        }
+        Ok(())
     }
 }

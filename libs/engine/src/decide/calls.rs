@@ -288,7 +288,9 @@ impl Task {
             };
             let action = match attempt.state {
                 AttemptState::Adopted => Action::Attach(execute),
-                AttemptState::Open | AttemptState::Ended { .. } => Action::Execute(execute),
+                AttemptState::Open | AttemptState::Lost | AttemptState::Ended { .. } => {
+                    Action::Execute(execute)
+                }
             };
             return Outcome::Do(Working::Executing, Box::new(action));
         }

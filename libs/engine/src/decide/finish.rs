@@ -126,6 +126,7 @@ impl Task {
             .filter(|call| call.side_effect().is_some_and(|class| class != SideEffect::ReadOnly))
             .filter(|call| !matches!(call.phase, Phase::Ended(CallEnd::Succeeded | CallEnd::Replayed)))
             .map(|call| call.id.clone())
+            .chain(self.unreached.iter().cloned())
             .collect();
         report
     }

@@ -39,14 +39,21 @@ impl Task {
         }
         let timeout = format_duration(self.step_timeout(position));
         let waiting = self.calls_of(position).find(|call| call.waits.is_some() && !call.is_ended());
-        let failure = match waiting.and_then(|call| call.failure.as_ref()) {
-            Some(missing) => Failure::new(
+        let held = self.calls_of(position).find_map(|call| self.key_awaited(call));
+        let failure = match (waiting.and_then(|call| call.failure.as_ref()), held) {
+            (_, Some(held)) => Failure::new(
+                Class::Unavailable,
+                Effect::NotExecuted,
+                Reason::KeyInDoubt,
+                format!("the key is {} and was not settled within the step's {timeout}", held.standing),
+            ),
+            (Some(missing), None) => Failure::new(
                 Class::Unavailable,
                 Effect::NotExecuted,
                 Reason::ToolGone,
                 format!("{} within the step's {timeout}", missing.message),
             ),
-            None => Failure::new(
+            (None, None) => Failure::new(
                 Class::Deadline,
                 Effect::NotExecuted,
                 Reason::StepTimeout,

@@ -48,6 +48,9 @@ impl Task {
         });
         call.phase = Phase::Open;
         call.waits = None;
+        if let Some(lost) = e.lost {
+            self.on_lost_attempt(e, lost, at);
+        }
         if e.attempt > 1 && !beside {
             self.tally.retries += 1;
         }
@@ -143,7 +146,8 @@ impl Task {
     /// Takes an intent back that was never written (a refused claim).
     pub(crate) fn retract_attempt(&mut self, id: &holdfast_types::CallId) {
         let Some(call) = self.calls.get_mut(id) else { return };
-        if call.open_attempt().is_none() {
+        let lost = |attempt: &Attempt| attempt.state == AttemptState::Lost;
+        if call.open_attempt().is_none() && !call.attempts.last().is_some_and(lost) {
             return;
         }
         let taken = call.attempts.pop();
@@ -151,6 +155,8 @@ impl Task {
             && let Some(pinned) = call.pinned.take()
         {
             self.doing.wanted.insert(id.clone(), pinned.fingerprint);
+            call.effect = Effect::NotExecuted;
+            (call.failure, call.lost_until) = (None, None);
         }
         call.phase = Phase::WaitsForKey;
         let step = call.step;

@@ -1,8 +1,8 @@
 //! The way to the end: a verdict, undos that are not run, the end itself.
 
-use holdfast_types::plan::OnEnd;
+use holdfast_types::plan::{OnEnd, StepKind};
 use holdfast_types::task::StepStatus;
-use holdfast_types::{Timestamp, Variant};
+use holdfast_types::{CallId, SideEffect, Timestamp, Variant};
 
 use crate::Task;
 use crate::event::{Finished, SettledBy, SettlingBegan, SkippedUndo, UndoSkipped, VerdictReached};
@@ -38,6 +38,7 @@ impl Task {
                 _ => self.call_off(&id, at),
             }
         }
+        self.unreached = self.unreached_calls();
         for position in 0..self.steps.len() {
             let step = &mut self.steps[position];
             if step.status.is_ended() {
@@ -55,6 +56,35 @@ impl Task {
             .extend(self.calls.values().filter(|call| !call.is_ended()).map(|call| call.id.clone()));
         self.rearm_timers();
         Ok(())
+    }
+
+    /// What has not begun, but may have in the window that a restore lost: nobody has settled it.
+    fn unreached_calls(&self) -> Vec<CallId> {
+        if self.restored.is_none() {
+            return Vec::new();
+        }
+        let mut calls = Vec::new();
+        for (step, state) in self.plan().steps.iter().zip(&self.steps) {
+            let changes =
+                step.call().and_then(|spec| self.manifests.get(&spec.tool)).is_some_and(|manifest| {
+                    let rules = manifest.side_effect_rules.iter().map(|rule| rule.class);
+                    rules.chain([manifest.side_effect]).any(|class| class != SideEffect::ReadOnly)
+                });
+            if state.status.is_ended() || !changes {
+                continue;
+            }
+            let first = CallId::forward(step.id.clone(), None);
+            let slots = u32::try_from(state.slots().len()).unwrap_or(u32::MAX);
+            let each = (0..slots).map(|index| CallId::forward(step.id.clone(), Some(index)));
+            let named = if matches!(step.kind, StepKind::FanOut(_)) && slots > 0 {
+                each.collect()
+            } else {
+                vec![first]
+            };
+            let begun = |id: &CallId| self.calls.get(id).is_some_and(|call| call.pinned.is_some());
+            calls.extend(named.into_iter().filter(|id| !begun(id)));
+        }
+        calls
     }
 
     /// A forward call that has ended without a known outcome is taken up again, only to find out.

@@ -6,6 +6,7 @@ mod conclude;
 mod ending;
 mod outcome;
 mod person;
+mod restored;
 mod step;
 mod wait;
 
@@ -27,6 +28,10 @@ impl Task {
                 self.epoch = e.epoch;
                 self.tally.lives += 1;
                 self.look_at_everything();
+                Ok(())
+            }
+            Event::Restored(e) => {
+                self.on_restored(e, at);
                 Ok(())
             }
             Event::StepEntered(e) => self.on_step_entered(e, at),

@@ -18,6 +18,7 @@ impl Task {
             generation: row.generation,
             fingerprint: row.fingerprint.clone(),
             since,
+            standing: standing(&row),
         };
         self.doing.held.insert(id.clone(), held);
         self.answer_from(id, Some(row), env)
@@ -92,14 +93,17 @@ impl Task {
                 Reason::KeyTombstone,
                 format!("what {} did under this key was undone", row.holder),
             ),
-            KeyState::Open | KeyState::InDoubt if env.now >= self.step_deadline(step) => failed(
-                Class::Unavailable,
-                Reason::KeyInDoubt,
-                format!("the key is {} at {}", row.state.name(), holder(&row.holder)),
-            ),
+            KeyState::Open | KeyState::InDoubt if env.now >= self.step_deadline(step) => {
+                failed(Class::Unavailable, Reason::KeyInDoubt, format!("the key is {}", standing(&row)))
+            }
             KeyState::Open | KeyState::InDoubt => Vec::new(),
         }
     }
+}
+
+/// What a row is, and at whom.
+pub(super) fn standing(row: &KeyRow) -> String {
+    format!("{} at {}", row.state.name(), holder(&row.holder))
 }
 
 fn holder(holder: &Holder) -> String {

@@ -140,7 +140,7 @@ impl Task {
             Ok(ProbeAnswer::NotDone) => {
                 // "Not done" counts only when nothing can be under way any more (PROTOCOL 1).
                 let settles = self.manifests.get(&call.tool).map(|manifest| manifest.settles_within());
-                let settled_at = call.closed_at().unwrap_or(env.now).after(settles.unwrap_or_default());
+                let settled_at = call.quiet_at().unwrap_or(env.now).after(settles.unwrap_or_default());
                 if env.now >= settled_at {
                     Probe::NotDone
                 } else {

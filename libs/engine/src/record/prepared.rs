@@ -41,6 +41,7 @@ impl Task {
             return Vec::new();
         }
         let (tool, attempt) = (call.tool.clone(), call.next_attempt());
+        let lost = self.restored.filter(|_| call.pinned.is_none());
         let identity = match (&call.pinned, prepared.args) {
             (Some(pinned), _) => Ok(Identity {
                 side_effect: pinned.side_effect,
@@ -70,6 +71,7 @@ impl Task {
                 not_after: prepared.not_after,
                 timeout: prepared.timeout,
                 undo: identity.undo,
+                lost: lost.filter(|_| identity.side_effect != SideEffect::ReadOnly),
             }))],
         }
     }

@@ -108,5 +108,5 @@ fn has_left(failure: &Failure) -> bool {
 
 /// A worker that refused the attempt by a rule of the protocol: another one is asked, or the same once more.
 fn is_refusal(reason: Reason) -> bool {
-    matches!(reason, Reason::NoCapacity | Reason::WrongIncarnation | Reason::TooLate)
+    matches!(reason, Reason::NoCapacity | Reason::Draining | Reason::WrongIncarnation | Reason::TooLate)
 }

@@ -3,8 +3,9 @@
 use holdfast_types::key::{Holder, KeyRow, KeyState};
 use holdfast_types::{CallId, Class, Failure, Key, Reason};
 
+use super::key::standing;
 use crate::event::{AttemptNotStarted, CallReplayed, Next, Probe, Probed, Replayed};
-use crate::state::{Call, HeldKey, Withheld};
+use crate::state::{AttemptState, Call, HeldKey, Phase, Withheld};
 use crate::{Env, Event, Task};
 
 impl Task {
@@ -20,6 +21,9 @@ impl Task {
         self.doing.attempts.remove(&(id.clone(), number));
         self.doing.look.insert(id.clone());
         let Some(call) = self.calls.get(id) else { return Vec::new() };
+        if call.attempt(number).is_some_and(|attempt| attempt.state == AttemptState::Lost) {
+            return self.record_evidence(id, row);
+        }
         let open = call.attempt(number).is_some_and(|attempt| attempt.is_open());
         let Some(pinned) = call.pinned.as_ref().filter(|_| open && !call.is_ended()) else {
             return Vec::new();
@@ -66,7 +70,9 @@ impl Task {
             KeyState::Open | KeyState::InDoubt if over => return failed(held),
             KeyState::Open | KeyState::InDoubt => {
                 let since = self.doing.held.get(id).map_or(env.now, |held| held.since);
-                let key = HeldKey { key: row.key, generation, fingerprint: fingerprint.clone(), since };
+                let standing = standing(&row);
+                let key =
+                    HeldKey { key: row.key, generation, fingerprint: fingerprint.clone(), since, standing };
                 self.doing.held.insert(id.clone(), key);
                 self.doing.wanted.insert(id.clone(), fingerprint);
                 self.doing.withheld.insert(id.clone(), Withheld::Waits);
@@ -77,10 +83,36 @@ impl Task {
         recorded
     }
 
+    /// The service knows how a call ended that a restore put in doubt: nobody need be asked.
+    fn record_evidence(&mut self, id: &CallId, row: KeyRow) -> Vec<Event> {
+        let Some(call) = self.calls.get(id).filter(|call| !call.is_ended()) else { return Vec::new() };
+        if call.pinned.as_ref().is_none_or(|pinned| pinned.fingerprint != row.fingerprint) {
+            return Vec::new();
+        }
+        let own = row.holder == Holder::Call { task: self.id, call: id.clone() };
+        let event = match &row.state {
+            KeyState::Done { result } if own => {
+                Event::Probed(Probed { call: id.clone(), answer: Probe::Done { result: result.clone() } })
+            }
+            KeyState::Done { result } => replay(id, &row, Replayed::Result(result.clone())),
+            KeyState::FailedFinal { failure } => replay(id, &row, Replayed::Failure(failure.clone())),
+            KeyState::Tombstone | KeyState::Open | KeyState::InDoubt => return Vec::new(),
+        };
+        self.doing.withheld.insert(id.clone(), Withheld::Recorded);
+        vec![event]
+    }
+
     /// The key whose holder this call waits for before its next attempt.
     pub(crate) fn withheld_by(&self, call: &Call) -> Option<Key> {
         let waits = self.doing.withheld.get(&call.id) == Some(&Withheld::Waits);
         self.doing.held.get(&call.id).filter(|_| waits).map(|held| held.key.clone())
+    }
+
+    /// The key that a call waits for, whoever has refused it.
+    pub(crate) fn key_awaited(&self, call: &Call) -> Option<&HeldKey> {
+        let waits = call.phase == Phase::WaitsForKey
+            || (!call.is_ended() && self.doing.withheld.get(&call.id) == Some(&Withheld::Waits));
+        self.doing.held.get(&call.id).filter(|_| waits)
     }
 }
 

@@ -43,6 +43,9 @@ pub(crate) struct Call {
     /// When the result that answers was recorded, where it is not this call's own.
     #[serde(default)]
     pub(crate) recorded_at: Option<Timestamp>,
+    /// Until when an attempt may be under way that the window holds which a restore lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lost_until: Option<Timestamp>,
     /// The attempt that was started beside another one; a call has at most one.
     #[serde(default)]
     pub(crate) hedge: Option<u32>,
@@ -81,7 +84,7 @@ pub(crate) enum Phase {
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) enum CallEnd {
+pub enum CallEnd {
     /// It executed, and has its result.
     Succeeded,
     /// A recorded result answered.
@@ -150,6 +153,8 @@ pub(crate) enum AttemptState {
     Open,
     /// Taken over from an earlier life: it is attached to, not sent.
     Adopted,
+    /// The window that a restore lost may hold it: it was not sent by whoever wrote it.
+    Lost,
     /// Over, with what it may have done.
     Ended { effect: Effect, at: Timestamp },
 }
@@ -221,9 +226,14 @@ impl Call {
     pub(crate) fn closed_at(&self) -> Option<Timestamp> {
         let ended = |attempt: &Attempt| match attempt.state {
             AttemptState::Ended { at, .. } => Some(at),
-            AttemptState::Open | AttemptState::Adopted => None,
+            AttemptState::Open | AttemptState::Adopted | AttemptState::Lost => None,
         };
         self.attempts.iter().filter_map(ended).max()
+    }
+
+    /// From when on nothing of it is under way, the lost attempts included.
+    pub(crate) fn quiet_at(&self) -> Option<Timestamp> {
+        self.closed_at().max(self.lost_until)
     }
 }
 
@@ -251,6 +261,7 @@ impl Task {
             created_at: at,
             ended_at: None,
             recorded_at: None,
+            lost_until: None,
             hedge: None,
         };
         match id.direction {

@@ -4,6 +4,7 @@ mod call;
 mod index;
 mod step;
 mod timers;
+mod traced;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,13 +15,15 @@ use holdfast_types::plan::{OnEnd, Plan};
 use holdfast_types::task::{TaskBody, TaskSpec};
 use holdfast_types::{CallId, Payload, StepId, TaskId, TaskOutcome, Timestamp, ToolManifest, ToolName};
 
-pub(crate) use call::{Attempt, AttemptState, Call, CallEnd, Phase, Pinned, Purpose, Shared, Waits, Word};
+pub use call::CallEnd;
+pub(crate) use call::{Attempt, AttemptState, Call, Phase, Pinned, Purpose, Shared, Waits, Word};
 pub(crate) use index::Index;
 pub(crate) use step::{Entry, Slot, StepState, entry_done};
 pub(crate) use timers::{Timer, Timers};
+pub use traced::{Course as CallCourse, TracedAttempt, TracedCall, TracedStep};
 pub use views::{CallView, ItemView, QuestionView, StepResult, StepView, Summary};
 
-use crate::event::{Question, Verdict};
+use crate::event::{LostWindow, Question, Verdict};
 use crate::report::Report;
 
 /// A task, folded from its journal.
@@ -44,6 +47,12 @@ pub struct Task {
     /// Why the task must end, before its verdict is journaled.
     pub(crate) doom: Option<(Verdict, OnEnd)>,
     pub(crate) tally: Tally,
+    /// When the task was submitted: what a restore lost before that is not its concern.
+    pub(crate) born: Timestamp,
+    /// What restores have lost of its past.
+    pub(crate) restored: Option<LostWindow>,
+    /// Calls that had not begun when the verdict was reached, but that the lost window may hold.
+    pub(crate) unreached: Vec<CallId>,
     pub(crate) open_steps: usize,
     /// Forward calls that have not ended.
     pub(crate) live_forward: usize,
@@ -178,6 +187,8 @@ pub(crate) struct HeldKey {
     pub(crate) fingerprint: String,
     /// Since when the call waits for it.
     pub(crate) since: Timestamp,
+    /// What it is, and at whom.
+    pub(crate) standing: String,
 }
 
 /// How much clocks may differ before an attempt counts as closed by time alone (PROTOCOL 17).
@@ -220,6 +231,9 @@ impl Task {
             pivot: None,
             doom: None,
             tally: Tally::default(),
+            born: born(id, spec.submitted_at),
+            restored: None,
+            unreached: Vec::new(),
             doing: Doing::default(),
             spec,
         };
@@ -284,6 +298,15 @@ impl Task {
     pub(crate) fn busy(&self, call: &CallId) -> Option<Busy> {
         self.doing.calls.get(call).copied()
     }
+}
+
+/// When a task came about. One that is submitted again under the id that it had before may have a past.
+fn born(id: TaskId, submitted_at: Timestamp) -> Timestamp {
+    let made = id.uuid().get_timestamp().map(|made| made.to_unix());
+    let micros = made.and_then(|(secs, nanos)| {
+        i64::try_from(secs).ok()?.checked_mul(1_000_000)?.checked_add(i64::from(nanos / 1_000))
+    });
+    micros.map_or(submitted_at, |micros| submitted_at.min(Timestamp::from_micros(micros)))
 }
 
 /// The plan of a spec that is at hand by itself, so that the task can change beside it.

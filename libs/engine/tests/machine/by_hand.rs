@@ -52,7 +52,7 @@ impl ByHand {
         self.epoch += 1;
         let instance = InstanceId::new(1, [1; 10]);
         let life = LifeStarted { epoch: self.epoch, instance, resume: Resume::Crash };
-        let step = self.with_env(|task, env| task.begin(life, env));
+        let step = self.with_env(|task, env| task.begin(life, &[], env));
         self.take(step)
     }
 

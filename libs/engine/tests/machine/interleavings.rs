@@ -349,3 +349,19 @@ fn a_worker_that_can_not_be_dialled_is_not_paid_for_from_the_dependency_s_budget
         assert_eq!(!ended, tried_again, "dialled: {dialled}");
     }
 }
+
+#[test]
+fn a_step_whose_time_ends_while_a_call_waits_for_a_key_says_whose_key() {
+    let (mut hand, actions) = ByHand::new(spec(vec![step("s", call("pay"), &[])]));
+    let actions = hand.prepared(&actions[0].clone());
+    let (actions, row) = hand.refused(&actions[0], 1, 1);
+    assert!(matches!(actions[..], [Action::WaitKey { .. }]), "{actions:?}");
+    hand.now = hand.task.next_wake().unwrap();
+    hand.feed(Input::Tick);
+    let failed = hand.journal.iter().find(|row| row.kind == "step_failed").expect("its time is over");
+    let Event::StepFailed(failed) = holdfast_engine::decode(failed).unwrap() else { panic!() };
+    assert_eq!((failed.failure.class, failed.failure.reason), (Class::Unavailable, Reason::KeyInDoubt));
+    assert!(failed.failure.message.contains("OPEN at client somebody"), "{}", failed.failure.message);
+    hand.feed(Input::KeyChanged { call: "s".parse().unwrap(), row: Some(Box::new(row)) });
+    assert_eq!(hand.task.summary().failure.map(|failure| failure.reason), Some(Reason::KeyInDoubt));
+}

@@ -12,6 +12,7 @@ mod last_good;
 mod people;
 mod plans;
 mod random;
+mod restored;
 mod scenarios;
 mod shared;
 mod sim;

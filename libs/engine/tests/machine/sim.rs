@@ -13,6 +13,7 @@ use holdfast_types::journal::EventRow;
 use holdfast_types::key::{Holder, KeyOp, KeyRow, KeyState};
 use holdfast_types::last_good::{LastGood, NewLastGood};
 use holdfast_types::plan::Items;
+use holdfast_types::restore::Restore;
 use holdfast_types::task::{TaskSpec, WaitReason};
 use holdfast_types::worker::CallRef;
 use holdfast_types::{
@@ -53,6 +54,8 @@ pub struct Sim {
     pub fate: WorkerFate,
     /// No other worker has a place for a hedge.
     pub alone: bool,
+    /// What the store says of restores.
+    pub restores: Vec<Restore>,
     /// The retry budget is spent.
     pub broke: bool,
     /// Outcomes that come late.
@@ -71,7 +74,10 @@ pub struct Sim {
 
 impl Sim {
     pub fn new(spec: TaskSpec) -> Self {
-        let id = TaskId::new(1, [1; 10]);
+        Self::with_id(TaskId::new(1, [1; 10]), spec)
+    }
+
+    pub fn with_id(id: TaskId, spec: TaskSpec) -> Self {
         let first = row(&Task::submitted(spec), 1, 0, START);
         let task = Task::fold(id, [&first]).unwrap();
         let mut sim = Self {
@@ -84,6 +90,7 @@ impl Sim {
             crash: Crash::Never,
             fate: WorkerFate::DiesToo,
             alone: false,
+            restores: Vec::new(),
             broke: false,
             late: VecDeque::new(),
             stutter: false,
@@ -106,7 +113,8 @@ impl Sim {
         self.late.clear();
         self.task = Task::fold(self.task.id(), &self.journal).unwrap();
         let life = LifeStarted { epoch: self.epoch, instance: InstanceId::new(1, [1; 10]), resume };
-        let step = self.with_env(|task, env| task.begin(life, env));
+        let restores = self.restores.clone();
+        let step = self.with_env(|task, env| task.begin(life, &restores, env));
         self.append(step);
     }
 

@@ -57,10 +57,7 @@ where
     T: FromStr,
     T::Err: Display,
 {
-    value.parse().map_err(|error: T::Err| match value {
-        "" => Invalid::missing(field, format!("a value ({error})")),
-        _ => Invalid::new(field, value, error.to_string()),
-    })
+    value.parse().map_err(|error: T::Err| Invalid::because(field, error))
 }
 
 /// Reads an id or a name that is absent where it is empty.

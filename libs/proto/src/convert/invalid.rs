@@ -4,14 +4,12 @@ use std::fmt::Display;
 
 /// A field of a message that does not hold what it must.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: {value} is not valid: expected {expected}")]
+#[error("{path}: {why}")]
 pub struct Invalid {
     /// Where: names of fields with dots between them and positions in brackets, as `call.task_id` or `events[3].kind`.
     pub path: String,
-    /// The beginning of what was given, in quotes, or `nothing`.
-    pub value: String,
-    /// What would be right.
-    pub expected: String,
+    /// The beginning of what was given, and what would be right.
+    pub why: String,
 }
 
 /// How much of a wrong value an error shows, in characters.
@@ -19,19 +17,24 @@ const SHOWN: usize = 80;
 
 impl Invalid {
     /// Makes the error of a field that holds a wrong value.
-    pub fn new(path: impl Into<String>, value: impl Display, expected: impl Into<String>) -> Self {
+    pub fn new(path: impl Into<String>, value: impl Display, expected: impl Display) -> Self {
         let shown: String = value.to_string().chars().take(SHOWN).collect();
-        Self { path: path.into(), value: format!("'{shown}'"), expected: expected.into() }
+        Self::because(path, format!("'{shown}' is not valid: expected {expected}"))
     }
 
     /// Makes the error of a field that is required and absent.
-    pub fn missing(path: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { path: path.into(), value: "nothing".into(), expected: expected.into() }
+    pub fn missing(path: impl Into<String>, expected: impl Display) -> Self {
+        Self::because(path, format!("nothing is not valid: expected {expected}"))
     }
 
     /// Makes the error of a field whose value must not be shown.
-    pub fn hidden(path: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { path: path.into(), value: "what was given".into(), expected: expected.into() }
+    pub fn hidden(path: impl Into<String>, expected: impl Display) -> Self {
+        Self::because(path, format!("what was given is not valid: expected {expected}"))
+    }
+
+    /// Makes the error of a field whose reader says the value, and what would be right, in words of its own.
+    pub fn because(path: impl Into<String>, why: impl Display) -> Self {
+        Self { path: path.into(), why: why.to_string() }
     }
 
     /// Says that the path begins below `field`.

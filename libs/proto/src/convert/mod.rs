@@ -18,6 +18,7 @@ mod last_good;
 mod manifest;
 mod payload;
 mod plan;
+mod restore;
 mod retry;
 mod task;
 pub mod time;

@@ -3760,6 +3760,78 @@ pub struct PruneCheckpointsResponse {
     #[prost(uint32, tag = "1")]
     pub removed: u32,
 }
+/// A restore of an older backup.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Restore {
+    /// The moment that the backup shows.
+    #[prost(message, optional, tag = "1")]
+    pub restored_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it was marked, by the store's clock.
+    #[prost(message, optional, tag = "2")]
+    pub marked_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Who marked it, as far as known.
+    #[prost(string, tag = "3")]
+    pub by: ::prost::alloc::string::String,
+}
+/// Marks a restore.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MarkRestoredRequest {
+    /// The moment that the backup shows. Required.
+    #[prost(message, optional, tag = "1")]
+    pub restored_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Who asks, for people.
+    #[prost(string, tag = "2")]
+    pub by: ::prost::alloc::string::String,
+    /// Change nothing, and answer what would be.
+    #[prost(bool, tag = "3")]
+    pub dry_run: bool,
+}
+/// What became of it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MarkRestoredResponse {
+    /// How many tasks are unfinished, and heed the mark.
+    #[prost(uint64, tag = "4")]
+    pub unfinished_tasks: u64,
+    /// What became of it.
+    #[prost(oneof = "mark_restored_response::Outcome", tags = "1, 2, 3")]
+    pub outcome: ::core::option::Option<mark_restored_response::Outcome>,
+}
+/// Nested message and enum types in `MarkRestoredResponse`.
+pub mod mark_restored_response {
+    /// Orchestrators have sessions.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct InUse {
+        /// How many.
+        #[prost(uint64, tag = "1")]
+        pub instances: u64,
+        /// When the last of their leases ends, if they are gone.
+        #[prost(message, optional, tag = "2")]
+        pub until: ::core::option::Option<::prost_types::Timestamp>,
+    }
+    /// What became of it.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Outcome {
+        /// It is marked now, or could be.
+        #[prost(message, tag = "1")]
+        Now(super::Restore),
+        /// The same moment was marked before: nothing was changed.
+        #[prost(message, tag = "2")]
+        Before(super::Restore),
+        /// Orchestrators are at work: nothing was changed.
+        #[prost(message, tag = "3")]
+        InUse(InUse),
+    }
+}
+/// Asks for the restores that were marked.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRestoresRequest {}
+/// The restores that were marked.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListRestoresResponse {
+    /// Oldest mark first.
+    #[prost(message, repeated, tag = "1")]
+    pub restores: ::prost::alloc::vec::Vec<Restore>,
+}
 /// Generated client implementations.
 pub mod checkpoint_service_client {
     #![allow(
@@ -4414,6 +4486,62 @@ pub mod checkpoint_service_client {
                 .insert(GrpcMethod::new("holdfast.v1.CheckpointService", "Prune"));
             self.inner.unary(req, path, codec).await
         }
+        /// Marks that the store came back from an older backup: what was begun in the lost window is settled before it is begun
+        /// again. To be called after the restore and before any orchestrator starts. Idempotent by the moment. That orchestrators
+        /// are at work is an answer, not an error. Errors: INVALID_ARGUMENT (the moment is in the future).
+        pub async fn mark_restored(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MarkRestoredRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MarkRestoredResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/holdfast.v1.CheckpointService/MarkRestored",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("holdfast.v1.CheckpointService", "MarkRestored"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Returns the restores that were marked, oldest mark first. No errors of its own.
+        pub async fn list_restores(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListRestoresRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListRestoresResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/holdfast.v1.CheckpointService/ListRestores",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("holdfast.v1.CheckpointService", "ListRestores"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Stores a blob, sent in chunks. Where the content is there already the answer comes after the first chunk, and the
         /// blob counts as touched. Errors: INVALID_ARGUMENT (the content has another length or hash than the first chunk says),
         /// RESOURCE_EXHAUSTED (`TOO_LARGE`: more than 64 MiB).
@@ -4841,6 +4969,24 @@ pub mod checkpoint_service_server {
             &self,
             request: tonic::Request<super::PruneRequest>,
         ) -> std::result::Result<tonic::Response<super::PruneResponse>, tonic::Status>;
+        /// Marks that the store came back from an older backup: what was begun in the lost window is settled before it is begun
+        /// again. To be called after the restore and before any orchestrator starts. Idempotent by the moment. That orchestrators
+        /// are at work is an answer, not an error. Errors: INVALID_ARGUMENT (the moment is in the future).
+        async fn mark_restored(
+            &self,
+            request: tonic::Request<super::MarkRestoredRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MarkRestoredResponse>,
+            tonic::Status,
+        >;
+        /// Returns the restores that were marked, oldest mark first. No errors of its own.
+        async fn list_restores(
+            &self,
+            request: tonic::Request<super::ListRestoresRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListRestoresResponse>,
+            tonic::Status,
+        >;
         /// Stores a blob, sent in chunks. Where the content is there already the answer comes after the first chunk, and the
         /// blob counts as touched. Errors: INVALID_ARGUMENT (the content has another length or hash than the first chunk says),
         /// RESOURCE_EXHAUSTED (`TOO_LARGE`: more than 64 MiB).
@@ -5974,6 +6120,98 @@ pub mod checkpoint_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = PruneSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/holdfast.v1.CheckpointService/MarkRestored" => {
+                    #[allow(non_camel_case_types)]
+                    struct MarkRestoredSvc<T: CheckpointService>(pub Arc<T>);
+                    impl<
+                        T: CheckpointService,
+                    > tonic::server::UnaryService<super::MarkRestoredRequest>
+                    for MarkRestoredSvc<T> {
+                        type Response = super::MarkRestoredResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MarkRestoredRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CheckpointService>::mark_restored(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MarkRestoredSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/holdfast.v1.CheckpointService/ListRestores" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListRestoresSvc<T: CheckpointService>(pub Arc<T>);
+                    impl<
+                        T: CheckpointService,
+                    > tonic::server::UnaryService<super::ListRestoresRequest>
+                    for ListRestoresSvc<T> {
+                        type Response = super::ListRestoresResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListRestoresRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CheckpointService>::list_restores(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListRestoresSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -10814,8 +11052,8 @@ pub mod worker_service_client {
         /// that the connection was lost.
         /// Errors, all of them proof that this attempt had no effect: FAILED_PRECONDITION (`WRONG_INCARNATION`, `TOO_LATE`),
         /// ABORTED (`STALE_EPOCH`), NOT_FOUND (`TOOL_GONE`: the worker has no such tool), INVALID_ARGUMENT (`BAD_ARGUMENTS`, with
-        /// their path), RESOURCE_EXHAUSTED (`NO_CAPACITY`: no free slot and the queue is full; RetryInfo), UNAVAILABLE (the
-        /// worker is draining; ErrorInfo says so). A tool's own failure is not an error of the rpc but an outcome.
+        /// their path), RESOURCE_EXHAUSTED (`NO_CAPACITY`: no free slot and the queue is full; RetryInfo), UNAVAILABLE
+        /// (`DRAINING`: the worker takes no new calls; nothing was executed). A tool's own failure is not an error of the rpc but an outcome.
         pub async fn execute(
             &mut self,
             request: impl tonic::IntoRequest<super::ExecuteRequest>,
@@ -11001,8 +11239,8 @@ pub mod worker_service_server {
         /// that the connection was lost.
         /// Errors, all of them proof that this attempt had no effect: FAILED_PRECONDITION (`WRONG_INCARNATION`, `TOO_LATE`),
         /// ABORTED (`STALE_EPOCH`), NOT_FOUND (`TOOL_GONE`: the worker has no such tool), INVALID_ARGUMENT (`BAD_ARGUMENTS`, with
-        /// their path), RESOURCE_EXHAUSTED (`NO_CAPACITY`: no free slot and the queue is full; RetryInfo), UNAVAILABLE (the
-        /// worker is draining; ErrorInfo says so). A tool's own failure is not an error of the rpc but an outcome.
+        /// their path), RESOURCE_EXHAUSTED (`NO_CAPACITY`: no free slot and the queue is full; RetryInfo), UNAVAILABLE
+        /// (`DRAINING`: the worker takes no new calls; nothing was executed). A tool's own failure is not an error of the rpc but an outcome.
         async fn execute(
             &self,
             request: tonic::Request<super::ExecuteRequest>,

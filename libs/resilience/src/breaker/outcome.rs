@@ -59,10 +59,14 @@ impl Outcome {
             | Reason::BadReference
             | Reason::KeyMismatch
             | Reason::KeyInDoubt
+            | Reason::StoreRestored
             | Reason::KeyTombstone
             | Reason::KeyExpired
+            | Reason::MissingToken
+            | Reason::WrongToken
             | Reason::NotGranted
             | Reason::ToolGone
+            | Reason::Draining
             | Reason::NoCapacity
             | Reason::CircuitOpen
             | Reason::RetryBudgetExhausted

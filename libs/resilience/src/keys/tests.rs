@@ -187,3 +187,12 @@ proptest! {
         prop_assert!(!operation.starts_with("sha256:"));
     }
 }
+
+#[test]
+fn a_later_generation_is_told_from_its_key() {
+    let plain = Key::try_new("default/pay/task/s").unwrap();
+    assert_eq!(before_generation(&of_generation(&plain, 2).unwrap()), Some(plain.clone()));
+    for none in ["default/pay/task/s", "s#", "s#0", "s#1", "s#02", "s#+2", "s#x", "#2"] {
+        assert_eq!(before_generation(&Key::try_new(none).unwrap()), None, "{none}");
+    }
+}

@@ -7,6 +7,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Shared as SharedFuture, WeakShared};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
+use tonic::Code;
 use tonic::body::Body;
 
 use super::body::{Answer, drop_broken_details};
@@ -118,8 +119,24 @@ impl Inner {
     }
 
     async fn send(&self, mut request: Request<Body>) -> Result<Response<Answer>, SharedError> {
+        let mut under = trace::outgoing(&self.address, &mut request);
+        let sent = self.send_unseen(request).await;
+        match &sent {
+            // Without a status in the headers an answer follows; its own end is the reader's to judge.
+            Ok(response) => {
+                under.end_by(response.headers());
+                under.end(Code::Ok);
+            }
+            Err(_) => under.end(Code::Unavailable),
+        }
+        sent
+    }
+
+    async fn send_unseen(&self, mut request: Request<Body>) -> Result<Response<Answer>, SharedError> {
         self.address(&mut request)?;
-        trace::inject(request.headers_mut());
+        if let Some(token) = &self.config.token {
+            token.attach(request.headers_mut());
+        }
         let mut resent = false;
         loop {
             let mut failed = match self.sender().await?.try_send_request(request).await {
@@ -141,7 +158,7 @@ impl Inner {
         let wrong = || SharedError::from(Error::Address { address: self.address.to_string() });
         let authority = self.authority.clone().ok_or_else(wrong)?;
         let mut parts = http::uri::Parts::default();
-        parts.scheme = Some(Scheme::HTTP);
+        parts.scheme = Some(if self.config.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
         parts.authority = Some(authority);
         parts.path_and_query =
             Some(request.uri().path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")));

@@ -13,30 +13,15 @@ use holdfast_proto::v1::complete_response::Recorded;
 use holdfast_proto::v1::idempotency_service_client::IdempotencyServiceClient;
 use holdfast_types::key::{Holder, Key, KeyRow, LateEvidence};
 use holdfast_types::{Failure, Payload, Reason};
-use tokio::time::Instant;
 use tonic::{Code, Response, Status};
 
+use super::key_verbs::{BEGIN, COMPLETE, EXTEND, FAIL, FORGET, GET, LIST, RELEASE, awaited, page};
 use super::replicas::Verb;
 use super::unary::request;
-use super::{Replicas, call_of, fenced, is_awaited};
+use super::{Replicas, call_of, fenced};
 use crate::client::Channel;
 use crate::convert::{begin, read_begin_answer, read_durability};
 use crate::status::{current_token, has_reason, to_port};
-
-const BEGIN: Verb = Verb::once("begin a key");
-const EXTEND: Verb = Verb::harmless("extend a key");
-const COMPLETE: Verb = Verb::harmless("complete a key");
-const RELEASE: Verb = Verb::once("release a key");
-const FAIL: Verb = Verb::harmless("fail a key");
-const GET: Verb = Verb::harmless("get a key");
-const LIST: Verb = Verb::harmless("list keys");
-const FORGET: Verb = Verb::once("forget a key");
-
-/// One request waits so long for news at most.
-const LOOK: Duration = Duration::from_secs(20);
-
-/// The most rows that the service lists at once.
-const PAGE: u32 = 1_000;
 
 type Client = IdempotencyServiceClient<Channel>;
 
@@ -254,14 +239,7 @@ impl Keys for RemoteKeys {
     }
 
     async fn wait(&self, key: &Key, wait: Duration) -> Result<Option<KeyRow>> {
-        let end = Instant::now() + wait;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            let row = self.get_key(key, Some(left.min(LOOK))).await?.map(|(row, _)| row);
-            if left <= LOOK || !row.as_ref().is_some_and(is_awaited) {
-                return Ok(row);
-            }
-        }
+        awaited(wait, |look| self.get_key(key, Some(look))).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&Key>, limit: u32) -> Result<Vec<KeyRow>> {
@@ -274,7 +252,7 @@ impl Keys for RemoteKeys {
             let message = v1::ListRequest {
                 prefix: prefix.to_owned(),
                 states: Vec::new(),
-                page_size: u32::try_from(most - listed.len()).unwrap_or(PAGE).min(PAGE),
+                page_size: page(most - listed.len()),
                 page_token: std::mem::take(&mut page_token),
                 after: after.map(|key| key.as_str().to_owned()).unwrap_or_default(),
             };

@@ -3,10 +3,11 @@
 mod directory;
 mod execution;
 mod front;
+mod key_verbs;
 mod replicas;
 mod store;
 mod tools;
-mod unary;
+pub(crate) mod unary;
 
 pub use directory::{RemoteDirectory, WorkerDial};
 pub use front::RemoteKeys;

@@ -7,10 +7,11 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
-use tonic::Status;
 use tonic::body::Body;
+use tonic::{Code, Status};
 
 use super::dispatch::too_late;
+use crate::trace::Under;
 
 /// An answer's body. A stream that is still open at the caller's deadline ends with `DEADLINE_EXCEEDED`.
 pub(super) struct Bounded {
@@ -18,11 +19,13 @@ pub(super) struct Bounded {
     /// Made at the first wait: most answers end before there is one.
     deadline: Option<(Instant, Option<Pin<Box<Sleep>>>)>,
     ended: bool,
+    /// The call lasts as long as its answer.
+    under: Under,
 }
 
 impl Bounded {
-    pub(super) fn new(body: Body, deadline: Option<Instant>) -> Self {
-        Self { body, deadline: deadline.map(|at| (at, None)), ended: false }
+    pub(super) fn new(body: Body, deadline: Option<Instant>, under: Under) -> Self {
+        Self { body, deadline: deadline.map(|at| (at, None)), ended: false, under }
     }
 }
 
@@ -38,6 +41,11 @@ impl http_body::Body for Bounded {
             return Poll::Ready(None);
         }
         if let ready @ Poll::Ready(_) = Pin::new(&mut self.body).poll_frame(cx) {
+            if let Poll::Ready(Some(Ok(frame))) = &ready
+                && let Some(trailers) = frame.trailers_ref()
+            {
+                self.under.end_by(trailers);
+            }
             return ready;
         }
         let Some((at, sleep)) = &mut self.deadline else { return Poll::Pending };
@@ -47,6 +55,7 @@ impl http_body::Body for Bounded {
         }
         self.ended = true;
         self.body = Body::empty();
+        self.under.end(Code::DeadlineExceeded);
         let mut trailers = HeaderMap::new();
         match too_late().add_header(&mut trailers) {
             Ok(()) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),

@@ -4,12 +4,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use holdfast_telemetry::propagation;
 use holdfast_types::{Class, Effect, Reason};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
+use tonic::body::Body;
 use tonic::{Code, Status};
-use tracing::Instrument;
 
 use super::body::Bounded;
 use super::config::Config;
@@ -18,7 +19,7 @@ use super::ending::ConnectionEnd;
 use super::gate::Gate;
 use super::route::Routes;
 use crate::status::Problem;
-use crate::trace;
+use crate::trace::{self, Under};
 
 /// What every connection shares.
 pub(super) struct Dispatch {
@@ -40,22 +41,32 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
     type Future = BoxFuture<'static, Result<Response<Bounded>, Infallible>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let span = trace::span(request.uri().path(), request.headers());
+        let (under, place) = trace::incoming(request.uri().path(), request.headers());
         request.extensions_mut().insert(self.end.clone());
-        let call = self.dispatch.clone().answer(request);
-        // Entering a span costs on every poll; without a subscriber there is none.
-        if span.is_disabled() { Box::pin(call) } else { Box::pin(call.instrument(span)) }
+        let call = self.dispatch.clone().answer(request, under);
+        match place {
+            Some(place) => Box::pin(propagation::under(Some(place), call)),
+            None => Box::pin(call),
+        }
     }
 }
 
 impl Dispatch {
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Bounded>, Infallible> {
-        Ok(self.call(request).await.unwrap_or_else(|status| {
-            status.into_http::<tonic::body::Body>().map(|body| Bounded::new(body, None))
-        }))
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        mut under: Under,
+    ) -> Result<Response<Bounded>, Infallible> {
+        let (response, deadline) = match self.call(request).await {
+            Ok(answered) => answered,
+            Err(status) => (status.into_http::<Body>(), None),
+        };
+        under.end_by(response.headers());
+        Ok(response.map(|body| Bounded::new(body, deadline, under)))
     }
 
-    async fn call(&self, request: Request<Incoming>) -> Result<Response<Bounded>, Status> {
+    /// Answers, with the deadline that still binds the answer's body.
+    async fn call(&self, request: Request<Incoming>) -> Result<(Response<Body>, Option<Instant>), Status> {
         let (mut parts, body) = request.into_parts();
         let asked = deadline::take(&mut parts.headers)?.map(|timeout| Instant::now() + timeout);
         if let Some(gate) = &self.gate {
@@ -64,7 +75,7 @@ impl Dispatch {
         let answer = self.routes.call(Request::from_parts(parts, body)).ok_or_else(unknown_service)?;
         let latest = asked.unwrap_or_else(|| Instant::now() + self.config.default_deadline);
         match timeout_at(latest, answer).await {
-            Ok(Ok(response)) => Ok(response.map(|body| Bounded::new(body, asked))),
+            Ok(Ok(response)) => Ok((response, asked)),
             Ok(Err(never)) => match never {},
             Err(_) => Err(too_late()),
         }

@@ -138,6 +138,7 @@ mod tests {
     fn codes_are_the_designs() {
         let code = |class, reason| of_failure(&Failure::new(class, Effect::Unknown, reason, "")).code();
         assert_eq!(code(Class::Transient, Reason::ConnectionLost), Code::Unavailable);
+        assert_eq!(code(Class::Transient, Reason::Draining), Code::Unavailable);
         assert_eq!(code(Class::RateLimited, Reason::RateLimited), Code::ResourceExhausted);
         assert_eq!(code(Class::Semantic, Reason::BadArguments), Code::InvalidArgument);
         assert_eq!(code(Class::Semantic, Reason::NotFound), Code::NotFound);

@@ -8,6 +8,5 @@ use super::problem::Problem;
 /// Makes the status of a message whose field is not valid: INVALID_ARGUMENT, with the field's path.
 #[must_use]
 pub fn of_invalid(invalid: Invalid) -> Status {
-    let why = format!("{} is not valid: expected {}", invalid.value, invalid.expected);
-    Problem::invalid(invalid.path, why).into()
+    Problem::invalid(invalid.path, invalid.why).into()
 }

@@ -7,18 +7,7 @@ use std::time::Duration;
 use holdfast_types::{Timestamp, human_duration};
 use serde::{Deserialize, Serialize};
 
-use crate::SecretUrl;
-
-/// What becomes of a store that may lose what it has answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnLoss {
-    /// It is not opened.
-    #[default]
-    Refuse,
-    /// It is opened, with a warning for each setting.
-    Warn,
-}
+use crate::{OnLoss, SecretUrl};
 
 /// How a store is opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,11 +8,12 @@ use holdfast_types::journal::{Append, Appended, Created, EventRow, Loaded, NewTa
 use holdfast_types::last_good::{LastGood, LastGoodKey};
 use sqlx::{AssertSqlSafe, Row};
 
+use super::PostgresStore;
 use super::create::Create;
 use super::failed::{Bounded, Context};
 use super::rows::{self, EVENT, integer};
 use super::snapshots::PutSnapshot;
-use super::{PostgresStore, follow};
+use crate::follow::follow;
 use crate::plain::no_such_task;
 
 #[async_trait]
@@ -54,12 +55,16 @@ impl Journal for PostgresStore {
     }
 
     async fn events(&self, task: TaskId, after: u64, limit: u32) -> Result<Vec<EventRow>> {
-        self.require_task(task).await?;
-        self.read_events(task, after, i64::from(limit)).await
+        let events = self.read_events(task, after, i64::from(limit)).await?;
+        if events.is_empty() {
+            self.require_task(task).await?;
+        }
+        Ok(events)
     }
 
     async fn follow(&self, task: TaskId, after: u64) -> Result<BoxStream<'static, Result<EventRow>>> {
-        follow::follow(self.clone(), task, after).await
+        let news = self.inner.notices.tasks.subscribe(task);
+        follow(self.clone(), task, after, news, self.inner.config.poll).await
     }
 
     async fn last_good(&self, key: &LastGoodKey) -> Result<Option<LastGood>> {
@@ -73,7 +78,7 @@ impl Journal for PostgresStore {
 
 impl PostgresStore {
     /// Refuses a task that is not there.
-    pub(super) async fn require_task(&self, task: TaskId) -> Result<()> {
+    async fn require_task(&self, task: TaskId) -> Result<()> {
         sqlx::query("SELECT 1 FROM tasks WHERE id = $1")
             .bind(task.bytes().as_slice())
             .fetch_optional(self.pool())
@@ -84,7 +89,7 @@ impl PostgresStore {
     }
 
     /// Reads events after a sequence number, in order, and checks that none is missing.
-    pub(super) async fn read_events(&self, task: TaskId, after: u64, limit: i64) -> Result<Vec<EventRow>> {
+    async fn read_events(&self, task: TaskId, after: u64, limit: i64) -> Result<Vec<EventRow>> {
         let rows = sqlx::query(AssertSqlSafe(format!(
             "SELECT {EVENT} FROM events WHERE task = $1 AND seq > $2 ORDER BY seq LIMIT $3"
         )))

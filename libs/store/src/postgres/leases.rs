@@ -3,11 +3,13 @@
 use async_trait::async_trait;
 use holdfast_ports::{Leases, Renewal, Renewed, Result, Session};
 use holdfast_types::journal::Claimed;
+use holdfast_types::restore::{MarkRestored, Marked, Restore};
 use holdfast_types::{InstanceId, OwnerId, TaskId, Timestamp};
 use sqlx::AssertSqlSafe;
 
 use super::claims::{self, ClaimMany, ClaimOne, Release, WANTS};
 use super::failed::Bounded;
+use super::restores::Mark;
 use super::sessions::{Close, EndSilent, Open, Renew};
 use super::{PostgresStore, rows};
 use crate::plain::first_half;
@@ -15,12 +17,13 @@ use crate::plain::first_half;
 /// Claims so many tasks at most in one transaction, so that nobody waits long behind it.
 const MOST: usize = 500;
 
-/// The earliest wake-up, and whether a dead session has tasks that want a driver.
+/// The earliest wake-up, and whether a dead session has tasks that want a driver. The inner limit has it look at the
+/// sessions first: from the other side it would read every task that is driven.
 pub(super) fn next_wake_text() -> String {
     format!(
         "SELECT (SELECT wake_at FROM tasks WHERE owner IS NULL AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1), \
-         EXISTS (SELECT 1 FROM sessions s JOIN tasks t ON t.instance = s.instance \
-         AND t.owner IS NOT NULL WHERE s.until <= $1 AND {WANTS})"
+         EXISTS (SELECT 1 FROM sessions s CROSS JOIN LATERAL (SELECT 1 FROM tasks t WHERE t.instance = s.instance \
+         AND t.owner IS NOT NULL AND {WANTS} LIMIT 1) AS lost WHERE s.until <= $1)"
     )
 }
 
@@ -65,6 +68,14 @@ impl Leases for PostgresStore {
 
     async fn release(&self, task: TaskId, epoch: u64, owner: OwnerId) -> Result<()> {
         self.write(Release { task, epoch, owner }).await
+    }
+
+    async fn mark_restored(&self, mark: MarkRestored) -> Result<Marked> {
+        self.write(Mark(mark)).await
+    }
+
+    async fn restores(&self) -> Result<Vec<Restore>> {
+        self.marks().await
     }
 
     async fn next_wake(&self) -> Result<Option<Timestamp>> {

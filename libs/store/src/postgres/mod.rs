@@ -10,7 +10,6 @@ mod claims;
 mod config;
 mod create;
 mod failed;
-mod follow;
 mod inbox;
 mod journal;
 mod keys;
@@ -21,6 +20,7 @@ mod open;
 #[cfg(test)]
 mod plans;
 mod prune;
+mod restores;
 mod rows;
 mod sessions;
 mod snapshots;
@@ -43,7 +43,7 @@ use tx::Shards;
 use writer::Writers;
 
 pub use check::PostgresReport;
-pub use config::{OnLoss, PostgresClock, PostgresConfig};
+pub use config::{PostgresClock, PostgresConfig};
 pub use losses::Loss;
 
 /// A store in a PostgreSQL database. Clones share it; any number of stores, in any number of processes, may be open

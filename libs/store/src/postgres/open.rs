@@ -8,10 +8,11 @@ use holdfast_telemetry::Metrics;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, PgConnection};
 
-use super::config::{OnLoss, PostgresClock, PostgresConfig};
+use super::config::{PostgresClock, PostgresConfig};
 use super::tx::{Shards, pause};
 use super::writer::Writers;
 use super::{Inner, Loss, PostgresStore, losses};
+use crate::OnLoss;
 use crate::error::{Error, Result};
 use crate::notices::Notices;
 
@@ -135,6 +136,16 @@ fn judge(config: &PostgresConfig, server: &str, found: Vec<Loss>) -> Result<()> 
         tracing::warn!(server, %loss, "the store may lose what it has answered");
     }
     Ok(())
+}
+
+/// Refuses a store whose tables this release would add to.
+pub(super) async fn check_current(connection: &mut PgConnection, server: &str) -> Result<()> {
+    let known = crate::survey::newest(&sqlx::migrate!("migrations/postgres"));
+    let found: Option<i64> = sqlx::query_scalar(crate::survey::MADE)
+        .fetch_one(connection)
+        .await
+        .map_err(|source| Error::Connect { server: server.to_owned(), source })?;
+    crate::survey::check_current(|| format!("the database {server}"), found, known)
 }
 
 async fn migrate(connection: &mut PgConnection, server: &str) -> Result<()> {

@@ -14,7 +14,8 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use super::append::{LOCK_TASKS, REST, WRITE};
 use super::keys::verbs as keys;
 use super::rows::EVENT;
-use super::{OnLoss, PostgresClock, PostgresConfig, PostgresStore, claims, leases, prune, tasks};
+use super::{PostgresClock, PostgresConfig, PostgresStore, claims, leases, prune, tasks};
+use crate::OnLoss;
 
 /// Waiting tasks; there are a quarter as many finished ones, and a few of every other kind.
 const WAITING: i64 = 12_000;

@@ -8,8 +8,8 @@ use holdfast_types::{InstanceId, Timestamp};
 use sqlx::PgConnection;
 
 use super::failed::Failed;
-use super::rows;
 use super::tx::{Tx, Write};
+use super::{restores, rows};
 
 /// Refuses an instance that has no living session; its row stays until the transaction ends. Says whether there are
 /// sessions that have ended.
@@ -53,6 +53,7 @@ impl Write for Open {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Session, Failed> {
         let instance = self.0.bytes().as_slice();
+        sqlx::query(restores::OPENS).fetch_optional(&mut *tx.connection).await?;
         sqlx::query("SELECT 1 FROM sessions WHERE instance = $1 FOR NO KEY UPDATE")
             .bind(instance)
             .fetch_optional(&mut *tx.connection)

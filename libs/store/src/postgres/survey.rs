@@ -6,7 +6,7 @@ use holdfast_types::Timestamp;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::config::{PostgresClock, PostgresConfig};
-use super::open::{check_format, connect, limited, options};
+use super::open::{check_current, check_format, connect, limited, options};
 use super::{PostgresStore, tx};
 use crate::content::UNTOUCHED;
 use crate::error::{Error, Result};
@@ -59,12 +59,13 @@ impl PostgresStore {
     /// `finished_before`. Changes nothing.
     ///
     /// # Errors
-    /// Those of [`Self::survey`].
+    /// Those of [`Self::survey`]; [`Error::Outdated`] for a store of an earlier release.
     pub async fn prunable(config: &PostgresConfig, finished_before: Timestamp) -> Result<Prunable> {
         let (mut connection, server) = open(config, COUNT).await?;
         if check_format(&mut connection, &server).await?.is_none() {
             return Ok(Prunable::default());
         }
+        check_current(&mut connection, &server).await?;
         // The server ends the statement before: this is for one that does not answer at all.
         let counting = tokio::time::timeout(COUNT * 2, count(&mut connection, finished_before)).await;
         let counted = counting.unwrap_or_else(|_| Err(tx::silent()));

@@ -189,7 +189,7 @@ impl PostgresStore {
         };
         match outcome {
             Ok((answer, news)) => {
-                self.inner.notices.publish(&news);
+                self.inner.notices.publish(news);
                 Ok(answer)
             }
             Err(failed) => {

@@ -163,7 +163,7 @@ impl Loop {
             runs += 1;
             let failed = match self.run_once(inner, batch).await {
                 Ok(news) => {
-                    inner.notices.publish(&news);
+                    inner.notices.publish(news);
                     return Ok(());
                 }
                 Err(failed) => failed,

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use holdfast_ports::Result;
 use holdfast_types::Timestamp;
 
-use super::config::{IfWeaker, RedisConfig, RedisKeeps};
+use super::config::{RedisConfig, RedisKeeps};
 use super::error::RedisError;
 use super::link::{Link, Lost};
+use crate::OnLoss;
 
 /// The oldest release on which the scripts are tried.
 const OLDEST: u32 = 7;
@@ -80,11 +81,11 @@ pub async fn check_redis(config: &RedisConfig) -> Result<RedisReport, RedisError
 /// Checks, and refuses or warns as the configuration says.
 pub(super) async fn at_start(config: &RedisConfig) -> Result<(), RedisError> {
     let report = check_redis(config).await?;
-    match config.if_weaker {
-        IfWeaker::Refuse if !report.findings.is_empty() => {
+    match config.on_loss {
+        OnLoss::Refuse if !report.findings.is_empty() => {
             Err(RedisError::Weaker { findings: report.findings })
         }
-        IfWeaker::Refuse | IfWeaker::Warn => {
+        OnLoss::Refuse | OnLoss::Warn => {
             for finding in &report.findings {
                 tracing::warn!(%finding, "redis keeps less than it must");
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use holdfast_types::human_duration;
 use serde::{Deserialize, Serialize};
 
-use crate::SecretUrl;
+use crate::{OnLoss, SecretUrl};
 
 /// What a Redis must not lose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -17,16 +17,6 @@ pub enum RedisKeeps {
     AllButASecond,
     /// Nothing that was answered may be lost (`appendonly yes`, `appendfsync always`).
     Everything,
-}
-
-/// What to do at the start where Redis keeps less than it must.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IfWeaker {
-    /// Don't start.
-    Refuse,
-    /// Start, and say so in the log.
-    Warn,
 }
 
 /// The settings of a Redis.
@@ -53,7 +43,7 @@ pub struct RedisConfig {
     /// What it must not lose.
     pub keeps: RedisKeeps,
     /// What to do at the start where it keeps less.
-    pub if_weaker: IfWeaker,
+    pub on_loss: OnLoss,
 }
 
 impl Default for RedisConfig {
@@ -66,7 +56,7 @@ impl Default for RedisConfig {
             fresh: Duration::from_secs(60),
             poll: Duration::from_secs(1),
             keeps: RedisKeeps::Nothing,
-            if_weaker: IfWeaker::Refuse,
+            on_loss: OnLoss::Refuse,
         }
     }
 }

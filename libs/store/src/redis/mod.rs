@@ -38,7 +38,7 @@ mod news;
 mod script;
 
 pub use check::{RedisFinding, RedisReport, check_redis};
-pub use config::{IfWeaker, RedisConfig, RedisKeeps};
+pub use config::{RedisConfig, RedisKeeps};
 pub use error::RedisError;
 pub use front::FrontedKeys;
 pub use keys::RedisKeys;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use holdfast_ports::{Error, Result};
-use holdfast_types::journal::{Append, Appended, Hold};
+use holdfast_types::journal::{Append, Appended, EventRow, Hold, NewEvent};
 use holdfast_types::{Key, TaskId, Timestamp};
 
 use super::append::{Head, Verdict, World, apply};
@@ -78,9 +78,9 @@ impl Group {
 
     /// Notes what is to be told of the written appends after their commit.
     pub(crate) fn tell(&self, written: &[(&Append, u64)], now: Timestamp, news: &mut News) {
-        for (append, _) in written {
+        for (append, after) in written {
             if !append.events.is_empty() {
-                news.tasks.push(append.task);
+                news.appended.push((append.task, rows(append, *after)));
             }
             let wake_at = self.world.tasks.get(&append.task).and_then(|head| head.wake_at);
             if append.hold == Hold::GiveBack && wake_at.is_some_and(|at| at <= now) {
@@ -89,4 +89,17 @@ impl Group {
         }
         news.keys.extend(self.world.changed_keys.iter().cloned());
     }
+}
+
+/// The events of an append, as they stand in the tables.
+fn rows(append: &Append, after: u64) -> Vec<EventRow> {
+    let row = |(event, seq): (&NewEvent, u64)| EventRow {
+        seq,
+        epoch: append.epoch,
+        at: event.at,
+        kind: event.kind.clone(),
+        v: event.v,
+        body: event.body.clone(),
+    };
+    append.events.iter().zip(after.saturating_add(1)..).map(row).collect()
 }

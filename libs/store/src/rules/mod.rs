@@ -5,3 +5,4 @@ pub(crate) mod filter;
 pub(crate) mod group;
 pub(crate) mod keys;
 pub(crate) mod life;
+pub(crate) mod restore;

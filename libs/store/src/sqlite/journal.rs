@@ -8,11 +8,12 @@ use holdfast_types::journal::{Append, Appended, Created, EventRow, Loaded, NewTa
 use holdfast_types::last_good::{LastGood, LastGoodKey};
 use sqlx::{AssertSqlSafe, Row};
 
+use super::SqliteStore;
 use super::create::Create;
 use super::failed::Context;
 use super::rows::{self, EVENT, integer};
 use super::snapshots::PutSnapshot;
-use super::{SqliteStore, follow};
+use crate::follow::follow;
 use crate::plain::no_such_task;
 
 #[async_trait]
@@ -27,7 +28,7 @@ impl Journal for SqliteStore {
 
     async fn load(&self, task: TaskId) -> Result<Loaded> {
         let row = sqlx::query(
-            "SELECT t.no, t.last_seq, s.seq, s.v, s.body FROM tasks t LEFT JOIN snapshots s ON s.task = t.no \
+            "SELECT t.last_seq, s.seq, s.v, s.body FROM tasks t LEFT JOIN snapshots s ON s.task = t.no \
              WHERE t.id = ?",
         )
         .bind(task.bytes().as_slice())
@@ -35,18 +36,17 @@ impl Journal for SqliteStore {
         .await
         .of("load")?
         .ok_or_else(|| no_such_task(task))?;
-        let no: i64 = row.try_get(0).of("load")?;
-        let last_seq: u64 = rows::number(&row, 1)?;
-        let snapshot = match row.try_get::<Option<i64>, _>(2).of("load")? {
+        let last_seq: u64 = rows::number(&row, 0)?;
+        let snapshot = match row.try_get::<Option<i64>, _>(1).of("load")? {
             None => None,
             Some(_) => Some(Snapshot {
-                seq: rows::number(&row, 2)?,
-                v: rows::number(&row, 3)?,
-                body: rows::text(&row, 4)?.to_owned(),
+                seq: rows::number(&row, 1)?,
+                v: rows::number(&row, 2)?,
+                body: rows::text(&row, 3)?.to_owned(),
             }),
         };
         let after = snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
-        let events = self.read_events(no, after, i64::from(u32::MAX)).await?;
+        let events = self.read_events(task, after, i64::from(u32::MAX)).await?;
         let end = events.last().map_or(after, |event| event.seq);
         if end < last_seq {
             return Err(self.gone_or_broken(task, end).await);
@@ -55,12 +55,16 @@ impl Journal for SqliteStore {
     }
 
     async fn events(&self, task: TaskId, after: u64, limit: u32) -> Result<Vec<EventRow>> {
-        let no = self.task_no(task).await?;
-        self.read_events(no, after, i64::from(limit)).await
+        let events = self.read_events(task, after, i64::from(limit)).await?;
+        if events.is_empty() {
+            self.require_task(task).await?;
+        }
+        Ok(events)
     }
 
     async fn follow(&self, task: TaskId, after: u64) -> Result<BoxStream<'static, Result<EventRow>>> {
-        follow::follow(self.clone(), task, after).await
+        let news = self.inner.notices.tasks.subscribe(task);
+        follow(self.clone(), task, after, news, self.inner.config.poll).await
     }
 
     async fn put_snapshot(&self, task: TaskId, snapshot: Snapshot) -> Result<()> {
@@ -73,22 +77,24 @@ impl Journal for SqliteStore {
 }
 
 impl SqliteStore {
-    /// The number of a task in the tables.
-    pub(super) async fn task_no(&self, task: TaskId) -> Result<i64> {
-        sqlx::query_scalar("SELECT no FROM tasks WHERE id = ?")
+    /// Refuses a task that is not there.
+    async fn require_task(&self, task: TaskId) -> Result<()> {
+        sqlx::query("SELECT 1 FROM tasks WHERE id = ?")
             .bind(task.bytes().as_slice())
             .fetch_optional(self.readers())
             .await
             .of("tasks")?
+            .map(drop)
             .ok_or_else(|| no_such_task(task))
     }
 
     /// Reads events after a sequence number, in order, and checks that none is missing.
-    pub(super) async fn read_events(&self, no: i64, after: u64, limit: i64) -> Result<Vec<EventRow>> {
+    async fn read_events(&self, task: TaskId, after: u64, limit: i64) -> Result<Vec<EventRow>> {
         let rows = sqlx::query(AssertSqlSafe(format!(
-            "SELECT {EVENT} FROM events WHERE task = ? AND seq > ? ORDER BY seq LIMIT ?"
+            "SELECT {EVENT} FROM events WHERE task = (SELECT no FROM tasks WHERE id = ?) AND seq > ? \
+             ORDER BY seq LIMIT ?"
         )))
-        .bind(no)
+        .bind(task.bytes().as_slice())
         .bind(integer(after))
         .bind(limit)
         .fetch_all(self.readers())
@@ -105,8 +111,8 @@ impl SqliteStore {
 
     /// A task whose events end too early was removed between two reads, or its journal is broken.
     async fn gone_or_broken(&self, task: TaskId, end: u64) -> Error {
-        match self.task_no(task).await {
-            Ok(_) => rows::corrupt("a journal", format!("it ends at {end}, before its row says")),
+        match self.require_task(task).await {
+            Ok(()) => rows::corrupt("a journal", format!("it ends at {end}, before its row says")),
             Err(error) => error,
         }
     }

@@ -3,11 +3,13 @@
 use async_trait::async_trait;
 use holdfast_ports::{Leases, Renewal, Renewed, Result, Session};
 use holdfast_types::journal::Claimed;
+use holdfast_types::restore::{MarkRestored, Marked, Restore};
 use holdfast_types::{InstanceId, OwnerId, TaskId, Timestamp};
 use sqlx::AssertSqlSafe;
 
 use super::claims::{self, ClaimMany, ClaimOne, Release, WANTS};
 use super::failed::Context;
+use super::restores::Mark;
 use super::sessions::{Close, EndSilent, Open, Renew};
 use super::{SqliteStore, rows};
 use crate::plain::first_half;
@@ -65,6 +67,14 @@ impl Leases for SqliteStore {
 
     async fn release(&self, task: TaskId, epoch: u64, owner: OwnerId) -> Result<()> {
         self.write(Release { task, epoch, owner }).await
+    }
+
+    async fn mark_restored(&self, mark: MarkRestored) -> Result<Marked> {
+        self.write(Mark(mark)).await
+    }
+
+    async fn restores(&self) -> Result<Vec<Restore>> {
+        self.marks().await
     }
 
     async fn next_wake(&self) -> Result<Option<Timestamp>> {

@@ -7,7 +7,6 @@ mod checkpoints;
 mod claims;
 mod create;
 mod failed;
-mod follow;
 mod inbox;
 mod journal;
 mod keys;
@@ -18,12 +17,15 @@ mod packed;
 #[cfg(test)]
 mod plans;
 mod prune;
+mod restores;
 mod rows;
 mod sessions;
 mod snapshots;
 mod survey;
 mod tasks;
 mod values;
+#[cfg(test)]
+mod waiting;
 mod writer;
 
 use std::path::PathBuf;

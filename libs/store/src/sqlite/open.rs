@@ -107,6 +107,16 @@ pub(super) async fn check_format(path: &Path, connection: &mut SqliteConnection)
     Err(Error::Newer { path: path.to_owned(), found, known: FORMAT })
 }
 
+/// Refuses a store whose tables this release would add to.
+pub(super) async fn check_current(path: &Path, connection: &mut SqliteConnection) -> Result<()> {
+    let known = crate::survey::newest(&sqlx::migrate!("migrations/sqlite"));
+    let found: Option<i64> = sqlx::query_scalar(crate::survey::MADE)
+        .fetch_one(connection)
+        .await
+        .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    crate::survey::check_current(|| format!("the database {}", path.display()), found, known)
+}
+
 async fn migrate(config: &SqliteConfig, connection: &mut SqliteConnection) -> Result<()> {
     if let Some(format) = check_format(&config.path, connection).await? {
         tracing::debug!(format, "store found");

@@ -64,7 +64,7 @@ async fn appends_and_loads_find_their_rows() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder).await;
     for text in [
-        format!("SELECT {EVENT} FROM events WHERE task = ? AND seq > ? ORDER BY seq LIMIT ?"),
+        format!("SELECT {EVENT} FROM events WHERE task = (SELECT no FROM tasks WHERE id = ?) AND seq > ? ORDER BY seq LIMIT ?"),
         "SELECT no FROM tasks WHERE id IN (SELECT unhex(value) FROM json_each(?))".to_owned(),
         "SELECT key FROM keys WHERE key IN (SELECT value FROM json_each(?))".to_owned(),
         "SELECT no FROM blobs WHERE sha256 IN (SELECT unhex(value) FROM json_each(?))".to_owned(),

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 
 use super::SqliteStore;
-use super::open::check_format;
+use super::open::{check_current, check_format};
 use crate::content::UNTOUCHED;
 use crate::error::{Error, Result};
 use crate::survey::{self, Names, OLDEST_KEY, Oldest, Prunable, Survey, WORK, Work};
@@ -37,18 +37,21 @@ impl SqliteStore {
     /// `finished_before`. Changes nothing.
     ///
     /// # Errors
-    /// Those of [`Self::survey`].
+    /// Those of [`Self::survey`]; [`Error::Outdated`] for a store of an earlier release.
     pub async fn prunable(path: &Path, finished_before: Timestamp, now: Timestamp) -> Result<Prunable> {
         let mut connection = open(path).await?;
         let untouched_since = now.micros().saturating_sub(Timestamp::default().after(UNTOUCHED).micros());
         let counted = match check_format(path, &mut connection).await? {
-            Some(_) => sqlx::query_as(AssertSqlSafe(survey::prunable(&NAMES)))
-                .bind(finished_before.micros())
-                .bind(now.micros())
-                .bind(untouched_since)
-                .fetch_one(&mut connection)
-                .await
-                .map_err(unread(path))?,
+            Some(_) => {
+                check_current(path, &mut connection).await?;
+                sqlx::query_as(AssertSqlSafe(survey::prunable(&NAMES)))
+                    .bind(finished_before.micros())
+                    .bind(now.micros())
+                    .bind(untouched_since)
+                    .fetch_one(&mut connection)
+                    .await
+                    .map_err(unread(path))?
+            }
             None => (0, 0, 0),
         };
         close(connection).await;

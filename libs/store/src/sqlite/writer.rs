@@ -287,7 +287,7 @@ impl Loop {
         let outcome = run_jobs(&mut tx, jobs).await;
         let news = std::mem::take(&mut tx.news);
         match outcome {
-            Ok(()) => self.notices.publish(&news),
+            Ok(()) => self.notices.publish(news),
             // Fails where nothing was begun, and that is fine.
             Err(_) => drop(sqlx::query("ROLLBACK").execute(&mut self.connection).await),
         }

@@ -4,12 +4,12 @@
 #[path = "../common/backlog.rs"]
 mod backlog;
 mod crash;
-mod footprint;
 mod proxy;
 #[path = "../common/pruning.rs"]
 mod pruning;
 mod replicas;
 mod survey;
+mod waiting;
 
 use std::time::Duration;
 

@@ -63,6 +63,20 @@ async fn what_is_counted_is_what_goes() {
 }
 
 #[tokio::test]
+async fn what_would_go_of_a_store_of_an_earlier_release_is_not_guessed() {
+    let database = PostgresDatabase::create().unwrap();
+    let config = config(&database);
+    open(config.clone(), &ManualClock::default()).await.close().await;
+    use sqlx::Connection;
+    let mut connection = sqlx::PgConnection::connect(&database.url()).await.unwrap();
+    sqlx::query("DELETE FROM _sqlx_migrations WHERE version > 1").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let refused = PostgresStore::prunable(&config, SystemClock.now()).await.unwrap_err();
+    assert!(matches!(refused, Error::Outdated { found: 1, .. }), "{refused}");
+    assert!(refused.to_string().contains("start the platform once"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_store_of_a_later_release_is_not_looked_into() {
     let database = PostgresDatabase::create().unwrap();
     let config = config(&database);

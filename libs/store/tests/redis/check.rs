@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use holdfast_runtime::{Clock, SystemClock};
-use holdfast_store::{IfWeaker, RedisConfig, RedisError, RedisKeeps, RedisKeys, check_redis};
+use holdfast_store::{OnLoss, RedisConfig, RedisError, RedisKeeps, RedisKeys, check_redis};
 use holdfast_testkit::{Kept, Redis};
 
 use super::world::patient;
@@ -38,7 +38,7 @@ async fn a_redis_that_keeps_too_little_is_refused_or_warned_of() {
     RedisKeys::open(&config, None).await.unwrap();
     let everything = RedisConfig { keeps: RedisKeeps::Everything, ..config };
     assert!(RedisKeys::open(&everything, None).await.is_err());
-    RedisKeys::open(&RedisConfig { if_weaker: IfWeaker::Warn, ..everything }, None).await.unwrap();
+    RedisKeys::open(&RedisConfig { on_loss: OnLoss::Warn, ..everything }, None).await.unwrap();
 }
 
 #[tokio::test]

@@ -164,6 +164,8 @@ catalogue! {
         "Calls that this worker runs now";
     WORKER_QUEUE: "holdfast.worker.queue", Kind::UpDownCounter, Things, [],
         "Calls that this worker has taken and that wait for a slot";
+    SPANS_DROPPED: "holdfast.spans.dropped", Kind::Counter, Things, [REASON],
+        "Spans that were not exported, by why";
     BUILD_INFO: "holdfast.build_info", Kind::Gauge, Things, [VERSION],
         "1, with the version of the binary";
     PROCESS_START_TIME: "process.start_time", Kind::Gauge, Seconds, [],

@@ -23,7 +23,7 @@ use instruments::{counter, gauge, histogram, up_down_counter};
 pub use held::Held;
 pub use values::{
     BreakerState, CompensationResult, FrontAnswer, KeyDurability, KeyVerb, KeyVerbAnswer, Resolution,
-    ResumeKind,
+    ResumeKind, SpanLoss,
 };
 
 /// The counters, gauges and histograms. Recording never blocks and never fails.
@@ -56,6 +56,7 @@ pub struct Metrics {
     worker_slots: UpDownCounter<i64>,
     worker_slots_in_use: UpDownCounter<i64>,
     worker_queue: UpDownCounter<i64>,
+    spans_dropped: Counter<u64>,
     tools: Bounded,
     dependencies: Bounded,
     /// The tools of which [`Metrics::workers`] has said something: what is gone is set to 0.
@@ -99,6 +100,7 @@ impl Metrics {
             worker_slots: up_down_counter(meter, &metric::WORKER_SLOTS),
             worker_slots_in_use: up_down_counter(meter, &metric::WORKER_SLOTS_IN_USE),
             worker_queue: up_down_counter(meter, &metric::WORKER_QUEUE),
+            spans_dropped: counter(meter, &metric::SPANS_DROPPED),
             tools: Bounded::default(),
             dependencies: Bounded::default(),
             hosted: Mutex::default(),
@@ -133,6 +135,9 @@ impl Metrics {
         }
         for answer in FrontAnswer::ALL {
             self.key_front.add(0, &[pair(label::ANSWER, answer.as_str())]);
+        }
+        for why in SpanLoss::ALL {
+            self.spans_dropped.add(0, &[pair(label::REASON, why.as_str())]);
         }
     }
 }

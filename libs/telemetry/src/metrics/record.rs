@@ -11,7 +11,7 @@ use opentelemetry::KeyValue;
 
 use super::{
     BreakerState, CompensationResult, FrontAnswer, Held, KeyDurability, KeyVerb, KeyVerbAnswer, Metrics,
-    Resolution, ResumeKind, pair,
+    Resolution, ResumeKind, SpanLoss, pair,
 };
 use crate::labels::OTHER;
 use crate::names::label;
@@ -183,6 +183,14 @@ impl Metrics {
     /// Counts a call as waiting for a slot until what it returns is dropped.
     pub fn worker_queued(&self) -> Held {
         Held::new(&self.worker_queue, 1)
+    }
+}
+
+/// Of telemetry itself.
+impl Metrics {
+    /// Counts spans that were not exported.
+    pub fn spans_dropped(&self, spans: usize, why: SpanLoss) {
+        self.spans_dropped.add(spans as u64, &[pair(label::REASON, why.as_str())]);
     }
 }
 

@@ -140,3 +140,13 @@ label_values! {
         RedisOnly = "redis_only",
     }
 }
+
+label_values! {
+    /// Why a span was not exported.
+    SpanLoss {
+        /// Too many waited for the exporter already.
+        QueueFull = "queue_full",
+        /// The collector did not take it.
+        ExportFailed = "export_failed",
+    }
+}

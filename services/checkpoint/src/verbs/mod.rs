@@ -10,5 +10,6 @@ pub(crate) mod keys;
 pub(crate) mod load;
 pub(crate) mod presence;
 pub(crate) mod prune;
+pub(crate) mod restores;
 pub(crate) mod session;
 pub(crate) mod tasks;

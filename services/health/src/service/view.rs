@@ -48,7 +48,7 @@ pub(super) fn live_worker(worker: &LiveWorker) -> v1::LiveWorker {
 pub(super) fn names(texts: &[String]) -> Result<Vec<ToolName>, Status> {
     let read = |(position, text): (usize, &String)| {
         ToolName::try_new(text)
-            .map_err(|error| of_invalid(Invalid::new(format!("tools[{position}]"), text, error.expected)))
+            .map_err(|error| of_invalid(Invalid::because(format!("tools[{position}]"), error)))
     };
     texts.iter().enumerate().map(read).collect()
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, FileAct, Result};
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -31,7 +31,7 @@ impl Args {
         if let Some((path, _)) = files.iter().find(|(path, _)| path.exists()) {
             return Err(Error::Usage(format!("{} is there already; nothing was written", path.display())));
         }
-        let refuse = |source| Error::File { what: "make", path: self.folder.clone(), source };
+        let refuse = |source| Error::File { what: FileAct::Make, path: self.folder.clone(), source };
         std::fs::create_dir_all(&self.folder).map_err(refuse)?;
         for (path, text) in &files {
             write_new(path, text)?;
@@ -48,7 +48,7 @@ fn write_new(path: &Path, text: &str) -> Result<()> {
         .create_new(true)
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|source| Error::File { what: "write", path: path.to_owned(), source })
+    written.map_err(|source| Error::File { what: FileAct::Write, path: path.to_owned(), source })
 }
 
 #[cfg(test)]

@@ -12,12 +12,16 @@ mod history;
 mod init;
 mod list;
 mod ping;
+mod place;
 mod prune;
+mod recover;
 mod run;
+mod secrets;
 mod serve;
 mod server;
 mod submit;
 mod tools;
+mod trace;
 mod validate;
 mod watch;
 
@@ -71,6 +75,7 @@ enum Command {
     List(list::Args),
     Cancel(cancel::Args),
     History(history::Args),
+    Trace(trace::Args),
     Tools(tools::Args),
     Validate(validate::Args),
     Approve(decide::Approve),
@@ -78,11 +83,13 @@ enum Command {
     Resolve(decide::Resolve),
     Resume(decide::Resume),
     Init(init::Args),
+    Secrets(secrets::Args),
     Config(config::Args),
     Completions(completions::Args),
     Ping(ping::Args),
     Doctor(doctor::Args),
     Prune(prune::Args),
+    Recover(recover::Args),
     Example(example::Args),
 }
 
@@ -108,10 +115,11 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn go(global: Global, command: Command, output: Output) -> Result<Exit> {
-    // These two need no configuration, and must work where it is broken.
+    // These need no configuration, and must work where it is broken.
     let command = match command {
         Command::Completions(args) => return args.run(output),
         Command::Init(args) => return args.run(output),
+        Command::Secrets(args) => return args.run(output),
         other => other,
     };
     let config = settings::load(global.config, command.flags())?;
@@ -150,6 +158,7 @@ impl Command {
             Self::List(args) => args.server.flags(),
             Self::Cancel(args) => args.server.flags(),
             Self::History(args) => args.server.flags(),
+            Self::Trace(args) => args.server.flags(),
             Self::Tools(args) => args.server.flags(),
             Self::Approve(args) => args.server.flags(),
             Self::Answer(args) => args.server.flags(),
@@ -158,7 +167,8 @@ impl Command {
             Self::Ping(args) => args.server.flags(),
             Self::Doctor(args) => args.flags(),
             Self::Prune(args) => args.flags(),
-            Self::Init(_) | Self::Config(_) | Self::Completions(_) => Vec::new(),
+            Self::Recover(args) => args.flags(),
+            Self::Init(_) | Self::Secrets(_) | Self::Config(_) | Self::Completions(_) => Vec::new(),
         }
     }
 
@@ -173,6 +183,7 @@ impl Command {
             Self::List(args) => args.run(context).await,
             Self::Cancel(args) => args.run(context).await,
             Self::History(args) => args.run(context).await,
+            Self::Trace(args) => args.run(context).await,
             Self::Tools(args) => args.run(context).await,
             Self::Validate(args) => args.run(context).await,
             Self::Approve(args) => args.run(context).await,
@@ -182,8 +193,10 @@ impl Command {
             Self::Ping(args) => args.run(context).await,
             Self::Doctor(args) => args.run(context).await,
             Self::Prune(args) => args.run(context).await,
+            Self::Recover(args) => args.run(context).await,
             Self::Example(args) => args.run(context).await,
             Self::Init(args) => args.run(context.output),
+            Self::Secrets(args) => args.run(context.output),
             Self::Config(args) => args.run(&context),
             Self::Completions(args) => args.run(context.output),
         }

@@ -1,16 +1,18 @@
 //! `prune`: what is finished and old goes now, rather than within the hour.
 
 use holdfast_ports::Error as PortError;
-use holdfast_runtime::config::{Flag, Source};
-use holdfast_runtime::{Clock, Config, SystemClock};
+use holdfast_runtime::config::Flag;
+use holdfast_runtime::{Clock, SystemClock};
 use holdfast_store::{DataFolder, PostgresStore, Prunable, SqliteStore};
 use holdfast_telemetry::Metrics;
 use serde_json::json;
 
+use super::place::{Place, place};
 use super::{Context, flag};
 use crate::compose::{Process, Stores};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::network::Network;
 use crate::retention::{Removed, before, sweep};
 use crate::serve::joined;
 use crate::settings::Settings;
@@ -40,14 +42,6 @@ pub(crate) struct Args {
     data_dir: Option<String>,
 }
 
-/// Where the store is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Service,
-    Postgres,
-    Folder,
-}
-
 impl Args {
     pub(super) fn flags(&self) -> Vec<Flag> {
         let given = [
@@ -71,20 +65,6 @@ impl Args {
         let object = json!({"dry_run": self.dry_run, "tasks": tasks, "keys": keys, "blobs": blobs});
         context.output.data(&format!("{tasks} tasks, {keys} keys and {blobs} blobs {verb}"), &object);
         Ok(Exit::Success)
-    }
-}
-
-fn place(config: &Config<Settings>) -> Place {
-    let settings = &config.value;
-    let named = config.source("join.checkpoint") != Source::Default;
-    if matches!(config.source("data_dir"), Source::Flag { .. }) {
-        Place::Folder
-    } else if named && !settings.join.checkpoint.as_slice().is_empty() {
-        Place::Service
-    } else if settings.store.url.is_empty() {
-        Place::Folder
-    } else {
-        Place::Postgres
     }
 }
 
@@ -113,7 +93,7 @@ async fn count(settings: &Settings, place: Place) -> Result<Prunable> {
 async fn remove(settings: &Settings, place: Place) -> Result<Removed> {
     let finished_before = before(SystemClock.now(), settings.retention.tasks);
     match place {
-        Place::Service => match joined::stores(&settings.join) {
+        Place::Service => match joined::stores(&settings.join, &Network::of(settings)?) {
             Some(stores) => swept(&stores, finished_before, &settings.join.checkpoint.to_string()).await,
             None => Ok(Removed::default()),
         },
@@ -138,27 +118,4 @@ async fn swept(stores: &Stores, finished_before: holdfast_types::Timestamp, of: 
         }
         error => Error::platform("the store can't be pruned")(error.into()),
     })
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use holdfast_runtime::config::Inputs;
-
-    use super::*;
-
-    fn placed(env: &[(&str, &str)], flags: Vec<Flag>) -> Place {
-        let env = env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        place(&Config::load(&Inputs { env, flags, ..Inputs::default() }).unwrap())
-    }
-
-    #[test]
-    fn the_nearest_that_is_named_is_pruned() {
-        let (service, url) = (("HOLDFAST_JOIN__CHECKPOINT", "a:1"), ("HOLDFAST_STORE__URL", "postgres://a"));
-        assert_eq!(placed(&[], vec![]), Place::Folder);
-        assert_eq!(placed(&[url], vec![]), Place::Postgres);
-        assert_eq!(placed(&[url, service], vec![]), Place::Service);
-        assert_eq!(placed(&[url, ("HOLDFAST_JOIN__CHECKPOINT", "")], vec![]), Place::Postgres);
-        assert_eq!(placed(&[url, service], vec![flag("--data-dir", "data_dir", "d")]), Place::Folder);
-    }
 }

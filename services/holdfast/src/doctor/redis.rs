@@ -1,7 +1,7 @@
 //! Redis: whether it is there, what it keeps against what it must, and its clock.
 
 use holdfast_runtime::Config;
-use holdfast_store::{IfWeaker, RedisError, RedisFinding, check_redis};
+use holdfast_store::{OnLoss, RedisError, RedisFinding, check_redis};
 
 use super::clock::Asked;
 use super::finding::line;
@@ -25,15 +25,15 @@ pub(super) async fn server(config: Config<Settings>) -> Vec<Finding> {
     if report.findings.is_empty() {
         findings.push(Finding::ok("redis_durability", "it keeps what it must"));
     }
-    findings.extend(report.findings.iter().map(|found| weaker(found, settings.if_weaker)));
+    findings.extend(report.findings.iter().map(|found| weaker(found, settings.on_loss)));
     findings.push(clock);
     findings
 }
 
-fn weaker(found: &RedisFinding, if_weaker: IfWeaker) -> Finding {
-    let grade = match if_weaker {
-        IfWeaker::Refuse => Grade::Fail,
-        IfWeaker::Warn => Grade::Warn,
+fn weaker(found: &RedisFinding, on_loss: OnLoss) -> Finding {
+    let grade = match on_loss {
+        OnLoss::Refuse => Grade::Fail,
+        OnLoss::Warn => Grade::Warn,
     };
     let RedisFinding { setting, found, wanted, mend } = found;
     let found = if found.is_empty() { "not known" } else { found };
@@ -61,10 +61,10 @@ mod tests {
             wanted: "yes",
             mend: "redis-cli CONFIG SET appendonly yes".into(),
         };
-        let refused = weaker(&found, IfWeaker::Refuse);
+        let refused = weaker(&found, OnLoss::Refuse);
         assert_eq!(refused.grade, Grade::Fail);
         assert_eq!(refused.message, "appendonly is not known and has to be yes");
         assert_eq!(refused.mend.as_deref(), Some("redis-cli CONFIG SET appendonly yes"));
-        assert_eq!(weaker(&found, IfWeaker::Warn).grade, Grade::Warn);
+        assert_eq!(weaker(&found, OnLoss::Warn).grade, Grade::Warn);
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use holdfast_plan::{Audience, Document, Inputs, Tools, Validated, parse, validate};
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, FileAct, Result};
 
 /// A plan file of the right shape.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub(crate) struct PlanFile {
 impl PlanFile {
     /// Reads the file and checks its shape.
     pub(crate) fn read(given: &Path) -> Result<Self> {
-        let refuse = |source| Error::File { what: "read", path: given.to_owned(), source };
+        let refuse = |source| Error::File { what: FileAct::Read, path: given.to_owned(), source };
         let path = given.canonicalize().map_err(refuse)?;
         let text = std::fs::read_to_string(&path).map_err(refuse)?;
         let name = given.display().to_string();

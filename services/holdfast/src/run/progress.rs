@@ -117,6 +117,10 @@ impl Progress {
             },
             Event::SettlingBegan(began) => line('?', &began.call.to_string(), settling(began.by)),
             Event::UndoSkipped(skipped) => line('-', &skipped.call.to_string(), why_skipped(&skipped.why)),
+            Event::Restored(_) => {
+                let text = "from a backup: what may have run since is found out before it runs again";
+                line('»', "restored", text)
+            }
             Event::Quarantined(_) => {
                 line('!', "quarantined", "the task ended several drivers without any progress")
             }

@@ -8,16 +8,14 @@ use std::time::Duration;
 /// Generous: a slow machine is no failure, a hang is.
 pub const GUARD: Duration = Duration::from_secs(60);
 
+/// The binary under test.
+pub fn path() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_holdfast"))
+}
+
 /// The binary, in a folder, without the environment's own settings.
 pub fn holdfast(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("HOLDFAST_") || name.starts_with("OTEL_")) {
-            command.env_remove(name);
-        }
-    }
-    command.current_dir(folder);
-    command
+    holdfast_testkit::holdfast(path(), folder)
 }
 
 /// Runs a command to its end.

@@ -1,13 +1,15 @@
 //! The platform spread out: every role in a process of its own, over a private PostgreSQL and a private Redis.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use holdfast_testkit::{ChildGuard, Flush, Postgres, Redis, Sign};
+pub use holdfast_testkit::Role;
+use holdfast_testkit::{Flush, Members, Postgres, Proxy, Redis, Setting, Sign};
 use serde_json::Value;
 
-use crate::binary::{GUARD, lines, metrics_at, output, stderr};
+use crate::binary::{self, GUARD, lines, metrics_at, output, stderr};
 use crate::scene::{Scene, wait_until};
 
 /// Settings that make a lost member show in seconds; their proportions are the defaults'.
@@ -27,140 +29,120 @@ const SLOWLY: [&str; 4] = ["--fail", "chain_step:*=late=50ms", "--fail", "fan_it
 /// Longer than a member's lease: whoever stands still for so long has lost what it held.
 pub const BEYOND_THE_LEASE: Duration = Duration::from_secs(3);
 
-/// A role of the platform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    Checkpoint,
-    Health,
-    Idempotency,
-    Worker,
-    Orchestrator,
-}
-
-impl Role {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Checkpoint => "checkpoint",
-            Self::Health => "health",
-            Self::Idempotency => "idempotency",
-            Self::Worker => "worker",
-            Self::Orchestrator => "orchestrator",
-        }
-    }
-}
-
-struct Member {
-    role: Role,
-    address: String,
-    metrics: String,
-    process: ChildGuard,
-}
-
 /// A platform of two orchestrators, two workers, and one of every other role.
 pub struct Cluster {
     pub scene: Scene,
     pub postgres: Postgres,
     pub redis: Redis,
-    members: Vec<Member>,
+    members: Members,
+    guarded: Guarded,
+}
+
+/// What a cluster asks of those who call.
+#[derive(Debug, Clone, Default)]
+pub struct Guarded {
+    /// What members are configured with, besides.
+    pub members: Vec<(&'static str, String)>,
+    /// What callers are.
+    pub callers: Vec<(&'static str, String)>,
+    /// Before the addresses of the published port; none: `http://`.
+    pub scheme: Option<&'static str>,
 }
 
 impl Cluster {
     /// Starts all of it; `plan` is given the ledger's path.
     pub fn start(plan: impl FnOnce(&Path) -> String) -> Self {
-        let scene = Scene::new(plan);
+        Self::start_guarded(Scene::new(plan), Guarded::default())
+    }
+
+    /// Starts all of it, with more in every member's environment.
+    pub fn start_with(more: Vec<(&'static str, String)>, plan: impl FnOnce(&Path) -> String) -> Self {
+        Self::start_guarded(Scene::new(plan), Guarded { members: more, ..Guarded::default() })
+    }
+
+    /// Starts all of it, with tokens or certificates.
+    pub fn start_guarded(scene: Scene, guarded: Guarded) -> Self {
         let (postgres, redis) = (Postgres::start(Flush::Never).unwrap(), Redis::start().unwrap());
-        let mut cluster = Self { scene, postgres, redis, members: Vec::new() };
+        let mut environment = QUICK.map(|(name, value)| (name, value.to_owned())).to_vec();
+        environment.extend(guarded.members.iter().cloned());
+        environment.push(("HOLDFAST_STORE__URL", postgres.url()));
+        environment.push(("HOLDFAST_REDIS__URL", redis.url()));
+        let mut worker = ["example", "trip-worker", "--ledger"].map(OsString::from).to_vec();
+        worker.push(scene.ledger().into());
+        worker.extend(SLOWLY.map(OsString::from));
+        let mut members = Members::new(Setting {
+            binary: binary::path().to_owned(),
+            folder: scene.folder().to_owned(),
+            log: scene.data().with_extension("log"),
+            environment,
+            worker,
+        });
         use Role::{Checkpoint, Health, Idempotency, Orchestrator, Worker};
         for role in [Checkpoint, Health, Idempotency, Worker, Worker, Orchestrator, Orchestrator] {
-            cluster.add(role);
+            members.add(role).unwrap();
         }
-        cluster
-    }
-
-    fn add(&mut self, role: Role) {
-        let member = self.launch(role, "127.0.0.1:0");
-        self.members.push(member);
-    }
-
-    fn launch(&self, role: Role, listen: &str) -> Member {
-        let mut command = self.command(role);
-        command.args(["--listen", listen, "--metrics", "127.0.0.1:0", "--print-addresses"]);
-        let log = std::fs::File::options().create(true).append(true).open(self.log()).unwrap();
-        command.stderr(log);
-        let process = ChildGuard::start(command).unwrap();
-        let said = process.addresses(GUARD).unwrap_or_else(|error| panic!("{error}\n{}", self.logged()));
-        let at = |service: &str| said[service].as_str().unwrap().to_owned();
-        Member { role, address: at(role.name()), metrics: at("metrics"), process }
-    }
-
-    fn command(&self, role: Role) -> Command {
-        let mut command = self.scene.holdfast();
-        command.envs(QUICK);
-        command.env("HOLDFAST_STORE__URL", self.postgres.url()).env("HOLDFAST_REDIS__URL", self.redis.url());
-        for (role, variable) in [
-            (Role::Checkpoint, "HOLDFAST_JOIN__CHECKPOINT"),
-            (Role::Idempotency, "HOLDFAST_JOIN__IDEMPOTENCY"),
-            (Role::Health, "HOLDFAST_JOIN__HEALTH"),
-        ] {
-            command.env(variable, self.addresses(role).join(","));
-        }
-        match role {
-            Role::Worker => {
-                command.args(["example", "trip-worker", "--ledger"]).arg(self.scene.ledger());
-                command.args(SLOWLY)
-            }
-            role => command.args(["serve", role.name()]),
-        };
-        command
-    }
-
-    fn log(&self) -> std::path::PathBuf {
-        self.scene.data().with_extension("log")
+        Self { scene, postgres, redis, members, guarded }
     }
 
     /// What all members wrote to stderr.
     pub fn logged(&self) -> String {
-        std::fs::read_to_string(self.log()).unwrap_or_default()
+        self.members.logged()
     }
 
-    fn addresses(&self, role: Role) -> Vec<String> {
-        self.members.iter().filter(|member| member.role == role).map(|m| m.address.clone()).collect()
+    /// What it asks of those who call.
+    pub const fn guarded(&self) -> &Guarded {
+        &self.guarded
     }
 
-    fn nth(&mut self, role: Role, which: usize) -> &mut Member {
-        self.members.iter_mut().filter(|member| member.role == role).nth(which).unwrap()
+    /// A command of a caller's.
+    pub fn caller(&self) -> Command {
+        let mut command = self.scene.holdfast();
+        command.envs(self.guarded.callers.iter().cloned());
+        command
+    }
+
+    /// Where the members of a role listen.
+    pub fn addresses(&self, role: Role) -> Vec<String> {
+        self.members.addresses(role).map(str::to_owned).collect()
     }
 
     /// SIGKILL.
     pub fn kill(&mut self, role: Role, which: usize) {
-        self.nth(role, which).process.kill().unwrap();
+        self.members.kill(role, which).unwrap();
     }
 
     /// Starts a member again that was killed, where its peers look for it.
     pub fn start_again(&mut self, role: Role, which: usize) {
-        let address = self.nth(role, which).address.clone();
-        let member = self.launch(role, &address);
-        *self.nth(role, which) = member;
+        self.members.start_again(role, which).unwrap();
     }
 
     /// What Prometheus reads of all replicas of a role.
     pub fn metrics(&self, role: Role) -> Vec<String> {
-        let replicas = self.members.iter().filter(|member| member.role == role);
-        replicas.map(|member| metrics_at(&member.metrics)).collect()
+        self.members.metrics(role).map(metrics_at).collect()
+    }
+
+    /// Has an orchestrator reach `checkpoint` over a wire that can be cut; its workers it reaches as before.
+    pub fn put_behind_a_wire(&mut self, which: usize) -> Proxy {
+        let wire = Proxy::start(self.addresses(Role::Checkpoint).remove(0)).unwrap();
+        self.kill(Role::Orchestrator, which);
+        let over = [("HOLDFAST_JOIN__CHECKPOINT", wire.address().to_string())];
+        self.members.start_again_with(Role::Orchestrator, which, &over).unwrap();
+        wire
     }
 
     /// Sends a signal to a member.
     pub fn send(&mut self, role: Role, which: usize, sign: Sign) {
-        self.nth(role, which).process.send(sign).unwrap();
+        self.members.send(role, which, sign).unwrap();
     }
 
     /// Waits for the end of a member that was told to stop.
     pub fn ended(&mut self, role: Role, which: usize) {
-        assert!(self.nth(role, which).process.wait(GUARD).unwrap().success(), "{}", self.logged());
+        assert!(self.members.wait(role, which, GUARD).unwrap().success(), "{}", self.logged());
     }
 
     fn server(&self, which: usize) -> String {
-        format!("http://{}", self.addresses(Role::Orchestrator)[which])
+        let scheme = self.guarded.scheme.unwrap_or("http://");
+        format!("{scheme}{}", self.members.address(Role::Orchestrator, which).unwrap())
     }
 
     /// Submits the plan at an orchestrator, once that knows the plan's tools; returns the task's id.
@@ -169,8 +151,7 @@ impl Cluster {
         let plan = self.scene.plan();
         let mut task = String::new();
         wait_until_or(self, "submission", || {
-            let submitted =
-                output(self.scene.holdfast().args(["submit", "--json", "--server", &server]).arg(&plan));
+            let submitted = output(self.caller().args(["submit", "--json", "--server", &server]).arg(&plan));
             if submitted.status.success() {
                 task = lines(&submitted)[0]["task"]["task_id"].as_str().unwrap().to_owned();
             } else {
@@ -185,15 +166,33 @@ impl Cluster {
     /// Asks an orchestrator for a task; none where it does not answer.
     pub fn get(&self, which: usize, task: &str) -> Option<Value> {
         let server = self.server(which);
-        let got = output(self.scene.holdfast().args(["get", task, "--json", "--server", &server]));
+        let got = output(self.caller().args(["get", task, "--json", "--server", &server]));
         got.status.success().then(|| lines(&got).remove(0))
+    }
+
+    /// The events of a task, as an orchestrator shows them.
+    pub fn history(&self, which: usize, task: &str) -> Vec<Value> {
+        let server = self.server(which);
+        let history = output(self.scene.holdfast().args(["history", task, "--json", "--server", &server]));
+        assert!(history.status.success(), "{}", stderr(&history));
+        lines(&history)
+    }
+
+    /// How many lives a task has had.
+    pub fn lives(&self, which: usize, task: &str) -> usize {
+        self.history(which, task).iter().filter(|event| event["kind"] == "life_started").count()
     }
 
     /// Waits until a task has ended, whichever orchestrator says so; returns its outcome.
     pub fn outcome(&self, task: &str) -> String {
+        self.outcome_at(&[0, 1], task)
+    }
+
+    /// Waits until one of some orchestrators says that a task has ended; returns its outcome.
+    pub fn outcome_at(&self, asked: &[usize], task: &str) -> String {
         let mut outcome = String::new();
         wait_until_or(self, &format!("end of {task}"), || {
-            let known = (0..2).find_map(|which| self.get(which, task));
+            let known = asked.iter().find_map(|which| self.get(*which, task));
             let Some(known) = known else { return false };
             assert!(known["pending"].as_array().is_none_or(Vec::is_empty), "a person is asked: {known}");
             outcome = known["outcome"].as_str().unwrap_or_default().to_owned();
@@ -212,6 +211,16 @@ impl Cluster {
     /// Where the first orchestrator answers.
     pub fn any_server(&self) -> String {
         self.server(0)
+    }
+
+    /// Waits until the members have written something to stderr; returns its line.
+    pub fn until_logged(&self, text: &str) -> String {
+        let mut found = None;
+        wait_until_or(self, text, || {
+            found = self.logged().lines().find(|line| line.contains(text)).map(str::to_owned);
+            found.is_some()
+        });
+        found.unwrap_or_default()
     }
 }
 

@@ -35,7 +35,8 @@ pub fn fan(ledger: &Path, width: usize) -> String {
     )
 }
 
-fn head(name: &str, ledger: &Path) -> String {
+/// A plan's beginning, up to its steps.
+pub fn head(name: &str, ledger: &Path) -> String {
     format!(
         "holdfast: v1\nname: {name}\nlocal:\n  workers:\n    - command: [holdfast, example, trip-worker, --ledger, {}]\nsteps:\n",
         ledger.display()

@@ -1,7 +1,7 @@
 //! A folder with a plan, a data folder and a ledger, and what is asked of them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -26,10 +26,14 @@ pub struct Scene {
 
 impl Scene {
     /// Makes the folder; `plan` is given the ledger's path.
-    pub fn new(plan: impl FnOnce(&std::path::Path) -> String) -> Self {
+    pub fn new(plan: impl FnOnce(&Path) -> String) -> Self {
         let scene = Self { folder: tempfile::tempdir().unwrap() };
         std::fs::write(scene.plan(), plan(&scene.ledger())).unwrap();
         scene
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn plan(&self) -> PathBuf {
@@ -63,7 +67,17 @@ impl Scene {
 
     /// `dev` on free ports, with the plan's workers.
     pub fn dev(&self) -> Dev {
+        self.start_dev(self.holdfast())
+    }
+
+    /// `dev` as before, with a variable in its environment.
+    pub fn dev_with(&self, name: &str, value: &str) -> Dev {
         let mut command = self.holdfast();
+        command.env(name, value);
+        self.start_dev(command)
+    }
+
+    fn start_dev(&self, mut command: Command) -> Dev {
         command.arg("dev").arg("plan.yaml").arg("--data-dir").arg(self.data());
         command.args(["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--print-addresses"]);
         let process = ChildGuard::start(command).unwrap();

@@ -160,6 +160,42 @@ fn all_of_it_is_killed_at_once() {
 }
 
 #[test]
+fn one_that_is_cut_off_from_checkpoint_but_not_from_its_workers_stops_before_another_begins() {
+    let mut cluster = Cluster::start(|ledger| plans::chain(ledger, STEPS));
+    let wire = cluster.put_behind_a_wire(0);
+    let task = cluster.submit(0);
+    cluster.until_effects(&task, STEPS / 4);
+    wire.cut();
+    let stopped = time_in(&cluster.until_logged("session is lost; its tasks are stopped here"));
+    let outcome = cluster.outcome_at(&[1], &task);
+    assert!(outcome.ends_with("SUCCEEDED"), "{outcome}\n{}", cluster.logged());
+    let lives: Vec<_> =
+        cluster.history(1, &task).into_iter().filter(|e| e["kind"] == "life_started").collect();
+    assert_eq!(lives.len(), 2, "{lives:?}");
+    let taken_over = time_in(lives[1]["at"].as_str().unwrap());
+    assert!(stopped <= taken_over, "it stopped at {stopped}, and another began at {taken_over}");
+    assert_eq!(cluster.scene.effects().len(), STEPS);
+    cluster.scene.assert_each_effect_once();
+
+    // What stayed on the wire arrives late, and changes nothing; whoever was cut off is of use again.
+    wire.mend();
+    let next = cluster.submit(0);
+    assert!(cluster.outcome(&next).ends_with("SUCCEEDED"), "{}", cluster.logged());
+    assert_eq!(cluster.scene.effects().len(), 2 * STEPS);
+    cluster.scene.assert_each_effect_once();
+    assert_eq!(lives.len(), cluster.lives(1, &task), "nobody has touched the first task again");
+}
+
+/// The first time in a text, in a form that sorts: both clocks are this machine's.
+fn time_in(text: &str) -> String {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"-:.".contains(c));
+    let mut times = words.filter_map(|word| word.find("20").map(|at| &word[at..]));
+    let time = times.find(|word| word.contains('T') && word.ends_with('Z'));
+    // To the millisecond, which both have.
+    time.unwrap_or_else(|| panic!("no time in {text}")).chars().take(23).collect()
+}
+
+#[test]
 fn a_drained_orchestrator_hands_its_tasks_over() {
     let mut cluster = Cluster::start(|ledger| plans::chain(ledger, STEPS));
     let task = cluster.submit(0);

@@ -10,8 +10,9 @@ use holdfast_types::task::{StepStatus, TaskRow, TaskSpec};
 use holdfast_types::{CallId, Key, TaskId, Timestamp};
 
 use super::redact::Redactor;
-use super::{ApiError, Asked, Orchestrator, trace};
+use super::{ApiError, Asked, Orchestrator};
 use crate::driver::all_events;
+use crate::timeline::export;
 
 /// How many events one read of the journal takes.
 pub(super) const EVENTS_A_READ: u32 = 256;
@@ -83,7 +84,7 @@ impl Orchestrator {
         }
         Ok(TaskView {
             row,
-            trace_id: trace::trace_id(id, spec.traceparent.as_deref()),
+            trace_id: export::trace_id(id, spec.traceparent.as_deref()),
             deadline_at: spec.deadline_at,
             summary: folded.redactor.summary(folded.task.summary()),
             steps,

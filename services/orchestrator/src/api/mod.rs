@@ -9,7 +9,6 @@ mod question;
 mod redact;
 mod submit;
 mod subtasks;
-mod trace;
 mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +18,7 @@ use holdfast_runtime::Shutdown;
 use crate::acks::Acks;
 use crate::arguments::Arguments;
 use crate::budgets::Budgets;
+use crate::catalog::Catalog;
 use crate::front::Gate;
 use crate::instance::{Instance, Starts};
 use crate::places::Places;
@@ -54,6 +54,7 @@ impl Orchestrator {
             places: Places::default(),
             budgets: Budgets::default(),
             arguments: Arguments::default(),
+            catalog: Catalog::default(),
             acks: Acks::default(),
             front: Gate::default(),
         });

@@ -1,6 +1,7 @@
 //! Submits a task: checked whole before anything is stored, and stored before it is answered.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_engine::{Task, encode};
@@ -11,8 +12,9 @@ use holdfast_types::task::{DEFAULT_DEADLINE, TaskBody, TaskRow, TaskSpec};
 use holdfast_types::{Namespace, Plan, TaskId, TaskStatus, ToolManifest};
 use serde_json::{Map, Value, json};
 
-use super::{ApiError, Orchestrator, trace};
+use super::{ApiError, Orchestrator};
 use crate::instance::Reservation;
+use crate::timeline::{self, export};
 
 /// What is submitted.
 #[derive(Debug, Clone)]
@@ -22,7 +24,7 @@ pub struct Submission {
     /// The id that the caller chose; none: one is made.
     pub task_id: Option<TaskId>,
     /// The plan's document.
-    pub document: Document,
+    pub document: Arc<Document>,
     /// The inputs' values.
     pub inputs: Map<String, Value>,
     /// Labels, over those of the plan.
@@ -56,14 +58,7 @@ impl Orchestrator {
         if let Some(accepted) = self.submitted_before(&submission).await? {
             return Ok(accepted);
         }
-        let view = self.shared.deps.directory.view();
-        let manifests: BTreeMap<&str, &ToolManifest> = view
-            .workers
-            .iter()
-            .rev()
-            .flat_map(|worker| worker.info.tools.iter().map(|tool| (tool.name.as_str(), tool)))
-            .collect();
-        let known: Vec<ToolManifest> = manifests.values().map(|manifest| (*manifest).clone()).collect();
+        let known = self.shared.catalog.of(&self.shared.deps.directory.view());
         let validated =
             validate(&submission.document, Tools::Known(&known), Inputs::Given(&submission.inputs))
                 .map_err(ApiError::Plan)?;
@@ -111,8 +106,10 @@ impl Orchestrator {
     }
 
     async fn create(&self, id: TaskId, digest: String, spec: TaskSpec) -> Result<Accepted, ApiError> {
-        let trace = trace::of(id, spec.traceparent.as_deref());
-        let trace_id = trace::trace_id(id, spec.traceparent.as_deref());
+        let tracer = &self.shared.deps.tracer;
+        let trace = export::of(tracer, id, spec.traceparent.as_deref());
+        let root = timeline::submitted(&spec);
+        let trace_id = export::trace_id(id, spec.traceparent.as_deref());
         let row = queued(id, &digest, &spec);
         let event = encode(&Task::submitted(spec), row.submitted_at)
             .map_err(|error| ApiError::Invalid { field: "plan".into(), why: error.to_string() })?;
@@ -131,7 +128,8 @@ impl Orchestrator {
         match self.shared.deps.journal.create(task).await? {
             Created::New { epoch, last_seq } => {
                 let status = if reservation.is_some() { TaskStatus::Running } else { TaskStatus::Queued };
-                trace::submitted(&self.shared.deps.tracer, &row, &trace);
+                // Zero-length, so that it stands there whatever dies.
+                export::export(tracer, &trace, [root]);
                 if let Some(reservation) = reservation {
                     reservation.start(id, epoch, vec![first(event, epoch, last_seq)]);
                 } else {
@@ -150,7 +148,7 @@ impl Orchestrator {
 
     async fn trace_id(&self, task: TaskId) -> Result<String, ApiError> {
         let spec = self.spec_of(task).await?;
-        Ok(trace::trace_id(task, spec.traceparent.as_deref()))
+        Ok(export::trace_id(task, spec.traceparent.as_deref()))
     }
 }
 

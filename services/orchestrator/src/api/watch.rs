@@ -52,13 +52,9 @@ impl Orchestrator {
     /// # Errors
     /// [`ApiError::NotFound`]; [`ApiError::OutOfRange`] for a place beyond the journal's end; [`ApiError::Store`].
     pub async fn watch(&self, id: TaskId, after_seq: u64) -> Result<WatchStream, ApiError> {
-        let row = self.row(id).await?;
-        if after_seq > row.last_seq {
-            return Err(ApiError::OutOfRange { after_seq, last_seq: row.last_seq });
-        }
+        // The first event is there before anybody knows the task: from the beginning nothing is out of range, or over.
+        let state = if after_seq == 0 { State::Following } else { self.state_after(id, after_seq).await? };
         let redactor = self.redactor(id).await?;
-        let ended = row.status == TaskStatus::Finished && after_seq == row.last_seq;
-        let state = if ended { self.end_of(id, row.last_seq).await? } else { State::Following };
         let events = self.shared.deps.journal.follow(id, after_seq).await?;
         let watch = Watch { orchestrator: self.clone(), id, events, redactor, state };
         Ok(stream::unfold(watch, |mut watch| async move {
@@ -66,6 +62,16 @@ impl Orchestrator {
             Some((item, watch))
         })
         .boxed())
+    }
+
+    /// Where a watch begins that has seen a part of the journal.
+    async fn state_after(&self, id: TaskId, after_seq: u64) -> Result<State, ApiError> {
+        let row = self.row(id).await?;
+        if after_seq > row.last_seq {
+            return Err(ApiError::OutOfRange { after_seq, last_seq: row.last_seq });
+        }
+        let ended = row.status == TaskStatus::Finished && after_seq == row.last_seq;
+        if ended { self.end_of(id, row.last_seq).await } else { Ok(State::Following) }
     }
 
     /// Finds how a finished task ended: by its last `finished` event.

@@ -7,12 +7,11 @@ use futures::StreamExt;
 use holdfast_engine::Input;
 use holdfast_engine::action::Execute;
 use holdfast_ports::{ExecuteStream, LiveWorker};
-use holdfast_telemetry::{TraceParent, propagation};
+use holdfast_telemetry::propagation;
 use holdfast_types::time::format_duration;
 use holdfast_types::worker::{CallOutcome, CallRef, ExecuteEvent, Recorded, Success};
 use holdfast_types::{CallId, Class, Effect, Failure, Reason, SideEffect, Source, WorkerId, worker};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, Span};
 
 use super::{Claim, Done, Driver};
 use crate::lease::Lease;
@@ -133,12 +132,10 @@ impl Driver {
             supersedable,
         };
         let in_flight = attempt.shared.deps.metrics.call_in_flight();
-        let span = self.spans.attempt(&attempt.execute.call, attempt.execute.attempt).map(client_span);
+        let span = self.spans.attempt(&attempt.execute.call, attempt.execute.attempt);
         self.work.push(Box::pin(async move {
-            let done = match span {
-                Some(span) => attempt.run().instrument(span).await,
-                None => attempt.run().await,
-            };
+            // The worker's span hangs under the attempt's, which is in the journal: no process takes it along.
+            let done = propagation::under(span, attempt.run()).await;
             drop((place, in_flight));
             done
         }));
@@ -349,13 +346,6 @@ impl Attempt {
             tracing::debug!(%worker_id, %error, "failed dial was not reported");
         }
     }
-}
-
-/// The span under which the request goes out, so that the worker's hang under the attempt's.
-fn client_span(place: TraceParent) -> Span {
-    let span = tracing::info_span!("rpc.client", otel.kind = "client");
-    propagation::adopt_place(&span, &place);
-    span
 }
 
 async fn read(stream: &mut ExecuteStream) -> End {

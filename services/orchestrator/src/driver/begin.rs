@@ -36,6 +36,8 @@ pub(super) struct Intent {
     fingerprint: String,
     epoch: u64,
     not_after: Timestamp,
+    /// A restore has put the call in doubt: nothing is sent, only what is recorded is of use.
+    pub(super) lost: bool,
 }
 
 /// What came of a question.
@@ -72,6 +74,7 @@ impl Intent {
             fingerprint: e.fingerprint.clone(),
             epoch: e.epoch,
             not_after: e.not_after,
+            lost: e.lost.is_some() && !e.side_effect.is_repeatable(),
         }
     }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use holdfast_engine::action::Execute;
 use holdfast_engine::{Event, Input};
+use holdfast_telemetry::propagation;
 use holdfast_types::key::Key;
 use holdfast_types::{CallId, Class, Effect, Failure, Reason, SideEffect, Source};
 
@@ -83,6 +84,8 @@ impl Driver {
 
     /// Asks for the keys of the intents whose append begins now.
     pub(super) fn begin_intents(&mut self) {
+        // Not the attempt's: where the intent is refused there is none.
+        let place = self.spans.life();
         for intent in std::mem::take(&mut self.front.intended) {
             let intent = Arc::new(intent);
             self.front.last += 1;
@@ -91,7 +94,7 @@ impl Driver {
             self.front.asked.insert(intent.call.clone(), asked);
             let (shared, payloads) = (Arc::clone(&self.shared), self.payloads.clone());
             let mut asking = async move {
-                let word = ask_front(shared, payloads, Arc::clone(&intent)).await;
+                let word = propagation::under(place, ask_front(shared, payloads, Arc::clone(&intent))).await;
                 Done::Begun(Begun { call: intent.call.clone(), no, word })
             }
             .boxed();
@@ -119,6 +122,11 @@ impl Driver {
     pub(super) fn begun(&mut self, begun: Begun) {
         let Begun { call, no, word } = begun;
         match self.front.asked.get_mut(&call).filter(|asked| asked.no == no) {
+            Some(asked) if asked.intent.lost => {
+                let attempt = asked.intent.attempt;
+                self.front.asked.remove(&call);
+                self.recorded(call, attempt, word);
+            }
             Some(asked) => {
                 asked.word = Some(word);
                 self.go_on(&call);
@@ -128,6 +136,13 @@ impl Driver {
                     self.release(key, token);
                 }
             }
+        }
+    }
+
+    /// What a restore has put in doubt need not be found out where the service knows how it ended.
+    fn recorded(&mut self, call: CallId, attempt: u32, word: Word) {
+        if let Word::Withheld(row) = word {
+            self.ready.push_back(Done::Answer(Input::Withheld { call, attempt, row }));
         }
     }
 

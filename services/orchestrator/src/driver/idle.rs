@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use holdfast_engine::Input;
+use holdfast_telemetry::propagation;
 use holdfast_types::TaskStatus;
 use holdfast_types::inbox::InboxMessage;
 use holdfast_types::journal::{Hold, RowUpdate};
@@ -85,7 +86,9 @@ impl Driver {
         self.reading_inbox = Reading::Yes;
         let inbox = std::sync::Arc::clone(&self.shared.deps.inbox);
         let task = self.claim.task;
-        self.work.push(Box::pin(async move { Done::Inbox(inbox.read(task).await) }));
+        // A look every second is not worth a span.
+        let look = propagation::under(None, async move { Done::Inbox(inbox.read(task).await) });
+        self.work.push(Box::pin(look));
     }
 
     pub(super) fn inbox_read(

@@ -9,18 +9,20 @@ use holdfast_engine::event::{LifeStarted, Quarantined, Resume};
 use holdfast_engine::{Event, Task, encode};
 use holdfast_ports::Journal;
 use holdfast_runtime::Shutdown;
+use holdfast_telemetry::propagation;
 use holdfast_types::journal::{Append, Appended, EventRow, Hold, PreviousLife, Progress, RowUpdate};
 use holdfast_types::task::TaskBody;
-use holdfast_types::{StepId, TaskId, TaskStatus, Timestamp};
+use holdfast_types::{StepId, TaskId, TaskStatus};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::alarm::Alarm;
 use super::evaluate::{Evaluation, Known};
 use super::front::Front;
 use super::reattach::Reattaches;
 use super::snapshot::{self, Read};
-use super::spans::Spans;
+use super::spans::{self, Spans};
 use super::tools::Seen;
 use super::writer::Writer;
 use super::{Claim, Drain, Driver, Ended, Error, Reading, with_env};
@@ -74,8 +76,8 @@ pub(crate) async fn begin(
         Some(events) => snapshot::from_beginning(claim.task, events),
         None => snapshot::read(&*shared.deps.journal, claim.task).await,
     };
-    let (task, last_life, meter) = match read {
-        Ok(Read { task, events, meter }) => (task, last_life(&events), meter),
+    let Read { task, events, meter } = match read {
+        Ok(read) => read,
         Err(error) => return Ended::Failed(error),
     };
     let resume = match life.previous {
@@ -83,7 +85,8 @@ pub(crate) async fn begin(
         PreviousLife::Released => Resume::Released,
         PreviousLife::Lost => Resume::Crash,
     };
-    let spans = Spans::new(shared.deps.tracer.clone(), &task, last_life);
+    let spans = Spans::take_up(shared.deps.tracer.clone(), &task, &events);
+    let root = spans.life();
     let payloads = Payloads::new(Arc::clone(&shared.deps.blobs));
     let evaluation = Evaluation::new(shared.deps.evaluator.clone(), payloads.clone(), &task);
     let manifests = task.spec().manifests.iter().map(|m| (m.name.clone(), Arc::new(m.clone()))).collect();
@@ -108,6 +111,7 @@ pub(crate) async fn begin(
         taken: HashSet::new(),
         reading_inbox: Reading::No,
         next_read: Instant::now(),
+        alarm: Alarm::new(),
         drain: Drain::No,
         spans,
         meter,
@@ -119,9 +123,12 @@ pub(crate) async fn begin(
         control,
     };
     driver.read_inbox();
+    if resume == Resume::Crash {
+        driver.export_lost();
+    }
     let started = LifeStarted { epoch: claim.epoch, instance: lease.instance(), resume };
-    let first = with_env(&shared, |env| driver.task.begin(started, env));
-    driver.run(first).await
+    let first = with_env(&shared, |env| driver.task.begin(started, lease.restores(), env));
+    propagation::under(root, driver.run(first)).await
 }
 
 fn positions(task: &Task) -> HashMap<StepId, usize> {
@@ -149,6 +156,8 @@ pub(crate) async fn quarantine(shared: &Shared, claim: Claim, barren_lives: u32)
     match super::writer::ask(Arc::clone(&shared.deps.journal), append).await.result {
         Ok(Appended::Ok { .. }) => {
             shared.deps.metrics.quarantine();
+            // No life follows that could.
+            spans::export_lost(shared, claim).await;
             Ok(())
         }
         Ok(Appended::Refused(refusal)) => {
@@ -157,11 +166,6 @@ pub(crate) async fn quarantine(shared: &Shared, claim: Claim, barren_lives: u32)
         }
         Err(error) => Err(Error::Append(error)),
     }
-}
-
-/// The epoch and the beginning of the last life; none where it stands before the snapshot that was read.
-fn last_life(events: &[EventRow]) -> Option<(u64, Timestamp)> {
-    events.iter().rev().find(|row| row.kind == "life_started").map(|row| (row.epoch, row.at))
 }
 
 /// Reads a whole journal, from its beginning.

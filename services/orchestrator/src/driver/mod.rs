@@ -5,6 +5,7 @@
 //! and the intent of the next are one commit. Everything of a task runs on one async task, without a lock: the
 //! answers of workers, evaluations and stores are futures that it polls itself.
 
+mod alarm;
 mod attempt;
 mod begin;
 mod deed;
@@ -32,7 +33,6 @@ mod writer;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -46,6 +46,7 @@ use crate::lease::Lease;
 use crate::payloads::Payloads;
 use crate::places::Place;
 use crate::shared::Shared;
+use alarm::{Alarm, Due};
 use attempt::Running;
 use deed::{Deed, Timing, timing};
 use done::Done;
@@ -99,6 +100,7 @@ struct Driver {
     taken: HashSet<MessageId>,
     reading_inbox: Reading,
     next_read: Instant,
+    alarm: Alarm,
     drain: Drain,
     spans: Spans,
     /// When the next snapshot is worth its bytes.
@@ -182,7 +184,7 @@ impl Driver {
         if hold == Hold::GiveBack || (!self.writer.pending.is_empty() && !gathers) {
             let id = self.shared.deps.ids.append();
             let row = self.row(hold);
-            self.writer.send(id, row, hold);
+            self.writer.send(id, row, hold, self.spans.life());
             self.begin_intents();
         }
     }
@@ -193,9 +195,7 @@ impl Driver {
 
     /// Waits for the next thing to happen, and takes it in.
     async fn wait(&mut self) -> Result<Option<Ended>, Error> {
-        let wake = self.wake_in();
-        let gather = self.gather_until().filter(|_| self.evaluating > 0 && !self.writer.is_busy());
-        let drain_ends = self.drain_ends();
+        let (next, due) = self.next_due();
         let (directory, tools) = (Arc::clone(&self.shared.deps.directory), self.tools);
         let control = Arc::clone(&self.control);
         let lease = Arc::clone(&self.lease);
@@ -212,10 +212,12 @@ impl Driver {
             Some(done) = self.work.next(), if !self.work.is_empty() => self.done(done)?,
             () = control.inbox.notified() => self.read_inbox(),
             seen = tools::changed(directory, tools) => self.tools_changed(seen)?,
-            () = tokio::time::sleep_until(self.next_read) => self.read_inbox(),
-            () = sleep_for(wake) => self.feed(Input::Tick, None)?,
-            () = sleep_until(gather) => {}
-            () = sleep_until(drain_ends) => self.drain = Drain::Over,
+            () = self.alarm.at(next) => match due {
+                Due::Inbox => self.read_inbox(),
+                Due::Tick => self.feed(Input::Tick, None)?,
+                Due::Gathered => {}
+                Due::DrainOver => self.drain = Drain::Over,
+            },
         }
         Ok(None)
     }
@@ -261,10 +263,10 @@ impl Driver {
     fn take_in(&mut self, step: Step, mut place: Option<Place>) -> Result<(), Error> {
         self.writer.note(step.progress());
         for emitted in step.events {
-            self.observe(&emitted);
+            let completed = self.observe(&emitted);
             self.note_tools(&emitted.event);
             self.intend(&emitted.event);
-            self.writer.gather(emitted)?;
+            self.writer.gather(emitted, completed)?;
         }
         for action in step.actions {
             let when = timing(&action);
@@ -286,7 +288,7 @@ impl Driver {
     async fn answered(
         &mut self,
         answer: writer::Answer,
-        in_flight: writer::InFlight,
+        mut in_flight: writer::InFlight,
     ) -> Result<Option<Ended>, Error> {
         match &answer.result {
             Ok(Appended::Ok { last_seq }) => {
@@ -298,6 +300,7 @@ impl Driver {
                     self.control.progressed.store(true, Ordering::Release);
                 }
                 let gave_back = answer.append.hold == Hold::GiveBack;
+                self.spans.durable(&answer.append, in_flight.completed());
                 self.snapshot_if_due(&answer.append, *last_seq);
                 for deed in in_flight.into_deeds() {
                     if !gave_back || deed.is_courtesy() {
@@ -305,7 +308,7 @@ impl Driver {
                     }
                 }
                 if gave_back {
-                    self.spans.gave_back(self.shared.deps.clock.now());
+                    self.spans.gave_back(&self.task);
                 }
                 Ok(gave_back.then_some(Ended::GaveBack))
             }
@@ -329,18 +332,4 @@ fn with_env<T>(shared: &Shared, act: impl FnOnce(&mut Env<'_>) -> T) -> T {
         grant
     };
     act(&mut Env { now: shared.deps.clock.now(), random: &mut random, budget: &mut budget })
-}
-
-async fn sleep_for(wait: Option<Duration>) {
-    match wait {
-        Some(wait) => tokio::time::sleep(wait).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }

@@ -8,22 +8,23 @@ use holdfast_types::task::TaskBody;
 use holdfast_types::{CallId, Direction, ToolName};
 
 use super::Driver;
+use crate::timeline::Record;
 
 impl Driver {
-    pub(super) fn observe(&mut self, emitted: &Emitted) {
+    /// Counts an event, and returns what it completes of the trace.
+    pub(super) fn observe(&mut self, emitted: &Emitted) -> Vec<Record> {
         self.count(emitted);
         let tool = match &emitted.event {
-            Event::AttemptEnded(ended) => self.tool_of(&ended.call).cloned(),
-            Event::CallFailed(failed) => self.tool_of(&failed.call).cloned(),
+            Event::AttemptEnded(ended) => self.tool_of(&ended.call),
             _ => None,
         };
-        if let (Event::AttemptEnded(ended), Some(tool)) = (&emitted.event, &tool)
+        if let (Event::AttemptEnded(ended), Some(tool)) = (&emitted.event, tool)
             && matches!(ended.ended, Ended::Succeeded { .. })
-            && let Some(took) = self.spans.since(&ended.call, emitted.at)
+            && let Some(began) = self.task.traced_call(&ended.call).and_then(|call| call.attempts().next())
         {
-            self.shared.deps.metrics.step_duration(tool, took);
+            self.shared.deps.metrics.step_duration(tool, emitted.at.since(began.started_at));
         }
-        self.spans.observe(emitted, &self.task, tool.as_ref());
+        self.spans.observe(emitted, &self.task)
     }
 
     fn count(&self, emitted: &Emitted) {

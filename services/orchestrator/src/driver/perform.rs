@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_engine::Action;
+use holdfast_telemetry::propagation;
 use holdfast_types::worker::{CallRef, Recorded};
 
 use super::deed::Deed;
@@ -27,10 +28,14 @@ impl Driver {
             Action::Execute(execute) => self.send(execute, place),
             Action::Attach(execute) => self.attempt(execute, place),
             Action::Fence(fence) => {
-                self.work.push(Box::pin(fence::fence(shared, self.payloads.clone(), self.claim, fence)));
+                let place = self.spans.attempt(&fence.call, fence.attempt);
+                let closing = fence::fence(shared, self.payloads.clone(), self.claim, fence);
+                self.work.push(Box::pin(propagation::under(place, closing)));
             }
             Action::Probe(probe) => {
-                self.work.push(Box::pin(probe::probe(shared, self.payloads.clone(), probe)));
+                let place = self.spans.call(&probe.call);
+                let asking = probe::probe(shared, self.payloads.clone(), probe);
+                self.work.push(Box::pin(propagation::under(place, asking)));
             }
             Action::WaitKey { call, key } => self.work.push(match self.front.pace(&call) {
                 Some(pace) => Box::pin(key_wait::wait_at_front(shared, self.claim.task, call, key, pace)),

@@ -52,7 +52,7 @@ impl Driver {
             self.place(Evaluated { call, tool, args: None, timeout, until, look });
             return;
         }
-        let steps = self.steps_for(&call.step);
+        let steps = if reads_nothing(&args) { Steps::new() } else { self.steps_for(&call.step) };
         let (evaluation, payloads) = (Arc::clone(&self.evaluation), self.payloads.clone());
         let (shared, manifest) = (Arc::clone(&self.shared), self.manifests.get(&tool).cloned());
         self.evaluate(async move {
@@ -187,6 +187,16 @@ async fn entered(
         Some(Items::Expr(expr)) => Some(evaluation.list(step.clone(), expr, steps).await?),
     };
     Ok(EnteredStep { proceed: Proceed::Run, items })
+}
+
+/// Says whether arguments and key are written out: then no step's value need be made for them.
+fn reads_nothing(args: &PrepareArgs) -> bool {
+    let literal = |template: &Template| matches!(template, Template::Literal(_));
+    match args {
+        PrepareArgs::Known => true,
+        PrepareArgs::Template { args, key, .. } => literal(args) && key.as_ref().is_none_or(literal),
+        PrepareArgs::Undo { .. } => false,
+    }
 }
 
 async fn evaluated(

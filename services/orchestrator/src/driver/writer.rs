@@ -7,6 +7,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use holdfast_engine::{CodecError, Emitted, Event, encode};
 use holdfast_ports::Journal;
+use holdfast_telemetry::{TraceParent, propagation};
 use holdfast_types::journal::{Append, Appended, Hold, NewEvent, Progress, RowUpdate};
 use holdfast_types::key::KeyChange;
 use holdfast_types::last_good::NewLastGood;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 
 use super::Claim;
 use super::deed::Deed;
+use crate::timeline::Record;
 
 /// The longest wait between two tries of an append.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -25,6 +27,8 @@ struct Meta {
     call: Option<CallId>,
     intent: bool,
     keys: usize,
+    /// What it completes of the trace.
+    completed: Vec<Record>,
 }
 
 /// Events that wait for an append, and what they allow.
@@ -68,26 +72,36 @@ pub(super) struct Writer {
     seq: u64,
     pub(super) pending: Pending,
     in_flight: Option<InFlight>,
+    /// Where the appends hang in the task's trace.
+    place: Option<TraceParent>,
 }
 
 impl Writer {
     pub(super) fn new(claim: Claim, journal: Arc<dyn Journal>) -> Self {
-        Self { seq: claim.last_seq, claim, journal, pending: Pending::default(), in_flight: None }
+        Self {
+            seq: claim.last_seq,
+            claim,
+            journal,
+            pending: Pending::default(),
+            in_flight: None,
+            place: None,
+        }
     }
 
     pub(super) const fn is_busy(&self) -> bool {
         self.in_flight.is_some()
     }
 
-    /// Takes an event in.
-    pub(super) fn gather(&mut self, emitted: Emitted) -> Result<(), CodecError> {
+    /// Takes an event in, and what it completes of the trace.
+    pub(super) fn gather(&mut self, emitted: Emitted, completed: Vec<Record>) -> Result<(), CodecError> {
         let Emitted { event, at, keys, last_good } = emitted;
         let pending = &mut self.pending;
         if let Event::MessageHandled(handled) = &event {
             pending.handled.push(handled.message.id);
         }
         let intent = matches!(event, Event::AttemptStarted(_));
-        pending.metas.push(Meta { call: call_of(&event).cloned(), intent, keys: keys.len() });
+        let call = call_of(&event).cloned();
+        pending.metas.push(Meta { call, intent, keys: keys.len(), completed });
         pending.events.push(encode(&event, at)?);
         pending.keys.extend(keys);
         pending.last_good.extend(last_good);
@@ -112,8 +126,9 @@ impl Writer {
         None
     }
 
-    /// Sends what is pending. There must be no append in flight.
-    pub(super) fn send(&mut self, id: AppendId, row: RowUpdate, hold: Hold) {
+    /// Sends what is pending, for a place in the task's trace. There must be no append in flight.
+    pub(super) fn send(&mut self, id: AppendId, row: RowUpdate, hold: Hold, place: Option<TraceParent>) {
+        self.place = place;
         let pending = std::mem::take(&mut self.pending);
         let append = Append {
             id,
@@ -133,7 +148,8 @@ impl Writer {
     }
 
     fn start(&mut self, append: Append, metas: Vec<Meta>, deeds: Vec<Deed>) {
-        let answer = ask(Arc::clone(&self.journal), append).boxed();
+        let asked = ask(Arc::clone(&self.journal), append);
+        let answer = propagation::under(self.place, asked).boxed();
         self.in_flight = Some(InFlight { metas, deeds, answer });
     }
 
@@ -198,6 +214,11 @@ impl Writer {
 }
 
 impl InFlight {
+    /// Takes out what the append completes of the trace.
+    pub(super) fn completed(&mut self) -> Vec<Record> {
+        self.metas.iter_mut().flat_map(|meta| std::mem::take(&mut meta.completed)).collect()
+    }
+
     /// The actions that the append allows.
     pub(super) fn into_deeds(self) -> Vec<Deed> {
         self.deeds

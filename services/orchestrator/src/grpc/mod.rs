@@ -4,6 +4,7 @@ mod answer_question;
 mod approve_call;
 mod cancel_task;
 mod compensate_task;
+mod documents;
 mod fields;
 mod fork_task;
 mod get_task;
@@ -20,12 +21,15 @@ mod submit_task;
 mod summary;
 mod watch_task;
 
+use std::sync::Arc;
+
 use futures::stream::BoxStream;
 use holdfast_proto::v1;
 use holdfast_proto::v1::orchestrator_service_server::{OrchestratorService, OrchestratorServiceServer};
 use tonic::{Request, Response, Status};
 
 use crate::Orchestrator;
+use documents::Documents;
 
 /// The largest message, in and out (DESIGN section 13).
 const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
@@ -37,11 +41,12 @@ pub type Server = OrchestratorServiceServer<Service>;
 #[derive(Debug, Clone)]
 pub struct Service {
     orchestrator: Orchestrator,
+    documents: Arc<Documents>,
 }
 
 impl Service {
-    pub(crate) const fn new(orchestrator: Orchestrator) -> Self {
-        Self { orchestrator }
+    pub(crate) fn new(orchestrator: Orchestrator) -> Self {
+        Self { orchestrator, documents: Arc::default() }
     }
 }
 
@@ -58,7 +63,7 @@ impl OrchestratorService for Service {
     type WatchTaskStream = BoxStream<'static, Result<v1::WatchTaskResponse, Status>>;
 
     async fn submit_task(&self, request: Request<v1::SubmitTaskRequest>) -> Answer<v1::SubmitTaskResponse> {
-        submit_task::run(&self.orchestrator, request).await.map(Response::new)
+        submit_task::run(&self.orchestrator, &self.documents, request).await.map(Response::new)
     }
 
     async fn get_task(&self, request: Request<v1::GetTaskRequest>) -> Answer<v1::GetTaskResponse> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use holdfast_plan::Findings;
-use holdfast_proto::Invalid;
+pub(super) use holdfast_rpc::status::of_invalid as invalid;
 use holdfast_rpc::status::{Problem, of_port};
 use tonic::{Code, Status};
 
@@ -41,12 +41,6 @@ pub(super) fn of(error: ApiError) -> Status {
         ApiError::Unreadable { .. } => Problem::internal("a journal can't be read", &error).into(),
         ApiError::Store(error) => of_port(error),
     }
-}
-
-/// Makes the status of a field that does not convert.
-pub(super) fn invalid(invalid: Invalid) -> Status {
-    let why = format!("{} is not valid: expected {}", invalid.value, invalid.expected);
-    Problem::invalid(invalid.path, why).into()
 }
 
 /// Every finding is a violation, with its path and its place.

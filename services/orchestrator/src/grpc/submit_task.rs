@@ -1,6 +1,5 @@
 //! `SubmitTask`: a plan as a message or as a document; both are checked as a document.
 
-use holdfast_plan::{Audience, parse};
 use holdfast_proto::convert::{json, plan_document, time};
 use holdfast_proto::v1;
 use holdfast_rpc::status::Problem;
@@ -9,22 +8,28 @@ use serde_json::Map;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Status};
 
+use super::documents::Documents;
 use super::{fields, status, summary};
 use crate::{Orchestrator, Submission};
 
 pub(super) async fn run(
     orchestrator: &Orchestrator,
+    documents: &Documents,
     request: Request<v1::SubmitTaskRequest>,
 ) -> Result<v1::SubmitTaskResponse, Status> {
     let traceparent = traceparent(request.metadata());
     let request = request.into_inner();
-    let submission = submission(request, traceparent)?;
+    let submission = submission(documents, request, traceparent)?;
     let accepted = orchestrator.submit(submission).await.map_err(status::of)?;
     let task = v1::TaskSummary { trace_id: accepted.trace_id, ..summary::of_row(accepted.row) };
     Ok(v1::SubmitTaskResponse { task: Some(task), created: accepted.created })
 }
 
-fn submission(request: v1::SubmitTaskRequest, traceparent: Option<String>) -> Result<Submission, Status> {
+fn submission(
+    documents: &Documents,
+    request: v1::SubmitTaskRequest,
+    traceparent: Option<String>,
+) -> Result<Submission, Status> {
     let namespace: Namespace = fields::optional("namespace", &request.namespace)?.unwrap_or_default();
     let task_id = fields::optional("task_id", &request.task_id)?;
     let source = if request.source_name.is_empty() { "plan" } else { &request.source_name };
@@ -33,7 +38,7 @@ fn submission(request: v1::SubmitTaskRequest, traceparent: Option<String>) -> Re
         Some(v1::submit_task_request::Body::Plan(plan)) => plan_document(plan).map_err(status::invalid)?,
         None => return Err(Problem::invalid("body", "expected a plan or a plan_source").into()),
     };
-    let document = parse(source, &text, Audience::Server).map_err(|findings| status::plan(&findings))?;
+    let document = documents.read(source, &text).map_err(|findings| status::plan(&findings))?;
     let mut inputs = Map::new();
     for (name, text) in request.inputs {
         let value = json::read(&format!("inputs[{name}]"), &text).map_err(status::invalid)?;

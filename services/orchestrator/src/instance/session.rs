@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use holdfast_ports::Renewed;
 use holdfast_runtime::Shutdown;
+use holdfast_types::InstanceId;
+use holdfast_types::restore::Restore;
 use tokio::time::Instant;
 
 use super::Instance;
@@ -39,11 +41,11 @@ impl Instance {
         let mut pause = PAUSES.0;
         loop {
             let sent = deps.clock.boot();
-            match deps.leases.open(instance).await {
-                Ok(session) => {
+            match self.opened(instance).await {
+                Ok((length, restores)) => {
                     let margin = self.shared.config.lease_margin;
-                    let clock = Arc::clone(&deps.clock);
-                    return Ok(Lease::new(instance, clock, margin, sent, session.lease, shutdown.clone()));
+                    let (clock, shutdown) = (Arc::clone(&deps.clock), shutdown.clone());
+                    return Ok(Lease::new(instance, clock, margin, sent, length, shutdown).knowing(restores));
                 }
                 Err(error) if error.is_transient() => {
                     tracing::warn!(%error, "session is not opened; trying again");
@@ -53,6 +55,13 @@ impl Instance {
                 Err(error) => return Err(Error::Session(error)),
             }
         }
+    }
+
+    /// Opens a session, and reads what restores were marked before it was open: as long as it lives none is marked.
+    async fn opened(&self, instance: InstanceId) -> holdfast_ports::Result<(Duration, Vec<Restore>)> {
+        let leases = &self.shared.deps.leases;
+        let session = leases.open(instance).await?;
+        Ok((session.lease, leases.restores().await?))
     }
 
     /// Renews the lease until it is lost: one failure does not end the renewing, the lease's end does.

@@ -9,6 +9,7 @@ use holdfast_ports::{Error, Inbox, Journal, Leases, Renewal, Renewed, Result, Se
 use holdfast_types::inbox::InboxMessage;
 use holdfast_types::journal::{Append, Appended, Claimed, Created, EventRow, Loaded, NewTask, Snapshot};
 use holdfast_types::last_good::{LastGood, LastGoodKey};
+use holdfast_types::restore::{MarkRestored, Marked, Restore};
 use holdfast_types::{InstanceId, OwnerId, TaskId, Timestamp};
 
 fn lost() -> Error {
@@ -107,6 +108,14 @@ impl Leases for LossyLeases {
 
     async fn release(&self, task: TaskId, epoch: u64, owner: OwnerId) -> Result<()> {
         self.inner.release(task, epoch, owner).await
+    }
+
+    async fn mark_restored(&self, mark: MarkRestored) -> Result<Marked> {
+        self.inner.mark_restored(mark).await
+    }
+
+    async fn restores(&self) -> Result<Vec<Restore>> {
+        self.inner.restores().await
     }
 
     async fn next_wake(&self) -> Result<Option<Timestamp>> {

@@ -297,7 +297,7 @@ pub fn submission(plan: &str, inputs: Value) -> Submission {
     Submission {
         namespace: Namespace::default(),
         task_id: None,
-        document,
+        document: Arc::new(document),
         inputs,
         labels: BTreeMap::new(),
         deadline: None,

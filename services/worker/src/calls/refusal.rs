@@ -77,7 +77,7 @@ impl From<Refusal> for Failure {
             Refusal::Draining => platform(
                 Class::Transient,
                 none,
-                Reason::NoCapacity,
+                Reason::Draining,
                 "the worker is stopping and takes no new calls".to_owned(),
             )
             .retry_after(ANOTHER_TRY),

@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use holdfast_ports::{Error, Result};
 use holdfast_proto::v1;
+use holdfast_telemetry::propagation;
 use holdfast_types::TaskId;
 use holdfast_types::journal::{Append, Appended};
 use prost::Message;
@@ -50,7 +51,8 @@ impl Appends {
             why: "the client of the store has ended".into(),
             retry_after: None,
         };
-        self.0.send(Waiting { task, bytes, append: wire, answer }).await.map_err(|_| gone())?;
+        let place = propagation::place();
+        self.0.send(Waiting { task, bytes, append: wire, place, answer }).await.map_err(|_| gone())?;
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 }
@@ -66,7 +68,8 @@ async fn run(service: Replicas, mut inbox: mpsc::Receiver<Waiting>) {
             && let Some(batch) = queue.take(&busy)
         {
             busy.extend(batch.tasks());
-            flights.push(Box::pin(send(service.clone(), batch)));
+            let place = batch.place();
+            flights.push(Box::pin(propagation::under(place, send(service.clone(), batch))));
         }
         tokio::select! {
             taken = inbox.recv_many(&mut came, ROOM), if is_open && queue.len() < ROOM => {

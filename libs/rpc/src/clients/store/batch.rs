@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 
 use holdfast_ports::Result;
 use holdfast_proto::v1;
+use holdfast_telemetry::TraceParent;
 use holdfast_types::TaskId;
 use holdfast_types::journal::Appended;
 use tokio::sync::oneshot;
@@ -22,6 +23,8 @@ pub(super) struct Waiting {
     pub(super) task: TaskId,
     pub(super) bytes: usize,
     pub(super) append: v1::TaskAppend,
+    /// For which it is made.
+    pub(super) place: Option<TraceParent>,
     pub(super) answer: oneshot::Sender<Result<Appended>>,
 }
 
@@ -71,6 +74,12 @@ impl Batch {
         self.0.iter().map(|waiting| waiting.task)
     }
 
+    /// Where the batch is shown: in the trace of the first member that has one which is exported. One span for each
+    /// member would cost each step one, and links to them as much.
+    pub(super) fn place(&self) -> Option<TraceParent> {
+        self.0.iter().filter_map(|waiting| waiting.place).find(TraceParent::is_sampled)
+    }
+
     /// Divides into what is sent and who is answered.
     pub(super) fn divide(self) -> (Vec<v1::TaskAppend>, Vec<oneshot::Sender<Result<Appended>>>) {
         self.0.into_iter().map(|waiting| (waiting.append, waiting.answer)).unzip()
@@ -87,7 +96,8 @@ mod tests {
     }
 
     fn waiting(number: u8, bytes: usize) -> Waiting {
-        Waiting { task: task(number), bytes, append: v1::TaskAppend::default(), answer: oneshot::channel().0 }
+        let (append, answer) = (v1::TaskAppend::default(), oneshot::channel().0);
+        Waiting { task: task(number), bytes, append, place: None, answer }
     }
 
     fn queue(waiting: impl IntoIterator<Item = Waiting>) -> Queue {
@@ -109,6 +119,18 @@ mod tests {
         assert_eq!((second.0[0].bytes, second.0.len()), (2, 1));
         assert_eq!(queue.take(&HashSet::new()).unwrap().0[0].bytes, 3);
         assert!(queue.take(&HashSet::new()).is_none());
+    }
+
+    #[test]
+    fn a_batch_is_shown_in_the_first_trace_that_is_exported() {
+        let place = |flags: &str| {
+            Some(format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flags}").parse().unwrap())
+        };
+        let (silent, told) = (place("00"), place("01"));
+        let members = [(1, None), (2, silent), (3, told)];
+        let members = members.map(|(number, place)| Waiting { place, ..waiting(number, 1) });
+        assert_eq!(queue(members).take(&HashSet::new()).unwrap().place(), told);
+        assert_eq!(queue([waiting(1, 1)]).take(&HashSet::new()).unwrap().place(), None);
     }
 
     #[test]

@@ -10,27 +10,11 @@ use holdfast_proto::convert::time::duration;
 use holdfast_proto::v1;
 use holdfast_types::key::{Holder, Key, KeyRow, LateEvidence};
 use holdfast_types::{Failure, Payload};
-use tokio::time::Instant;
 
 use super::{Client, RemoteStore, unreadable};
-use crate::clients::replicas::Verb;
-use crate::clients::{call_of, fenced, is_awaited};
+use crate::clients::key_verbs::{BEGIN, COMPLETE, EXTEND, FAIL, FORGET, GET, LIST, RELEASE, awaited, page};
+use crate::clients::{call_of, fenced};
 use crate::convert::{begin, read_begin_answer, read_durability, read_key_answer};
-
-const BEGIN: Verb = Verb::once("begin a key");
-const EXTEND: Verb = Verb::harmless("extend a key");
-const COMPLETE: Verb = Verb::harmless("complete a key");
-const RELEASE: Verb = Verb::once("release a key");
-const FAIL: Verb = Verb::harmless("fail a key");
-const GET: Verb = Verb::harmless("get a key");
-const LIST: Verb = Verb::harmless("list keys");
-const FORGET: Verb = Verb::once("forget a key");
-
-/// One request waits so long for news at most.
-const LOOK: Duration = Duration::from_secs(20);
-
-/// The most rows that the service lists at once.
-const PAGE: u32 = 1_000;
 
 #[async_trait]
 impl Keys for RemoteStore {
@@ -131,14 +115,7 @@ impl Keys for RemoteStore {
     }
 
     async fn wait(&self, key: &Key, wait: Duration) -> Result<Option<KeyRow>> {
-        let end = Instant::now() + wait;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            let row = self.get_key(key, Some(left.min(LOOK))).await?.map(|(row, _)| row);
-            if left <= LOOK || !row.as_ref().is_some_and(is_awaited) {
-                return Ok(row);
-            }
-        }
+        awaited(wait, |look| self.get_key(key, Some(look))).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&Key>, limit: u32) -> Result<Vec<KeyRow>> {
@@ -150,7 +127,7 @@ impl Keys for RemoteStore {
             let message = v1::ListKeysRequest {
                 prefix: prefix.to_owned(),
                 after: after.map(|key| key.as_str().to_owned()).unwrap_or_default(),
-                limit: u32::try_from(most - listed.len()).unwrap_or(PAGE).min(PAGE),
+                limit: page(most - listed.len()),
             };
             let answer = self
                 .service

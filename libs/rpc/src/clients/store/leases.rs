@@ -5,6 +5,7 @@ use holdfast_ports::{Leases, Renewal, Renewed, Result, Session};
 use holdfast_proto::convert::{fields::each, time};
 use holdfast_proto::v1;
 use holdfast_types::journal::Claimed;
+use holdfast_types::restore::{MarkRestored, Marked, Restore};
 use holdfast_types::{InstanceId, OwnerId, TaskId, Timestamp};
 
 use super::{Client, RemoteStore, unreadable};
@@ -13,6 +14,8 @@ use crate::clients::replicas::Verb;
 /// A claim whose answer is lost is found by the next renewal: asked again it would claim other tasks.
 const CLAIM: Verb = Verb::once("claim tasks");
 const RELEASE: Verb = Verb::harmless("release a task");
+const MARK_RESTORED: Verb = Verb::harmless("mark a restore");
+const RESTORES: Verb = Verb::harmless("list restores");
 const NEXT_WAKE: Verb = Verb::harmless("next wake");
 
 /// The most tasks that the service claims at once.
@@ -59,6 +62,26 @@ impl Leases for RemoteStore {
             })
             .await?;
         Ok(())
+    }
+
+    async fn mark_restored(&self, mark: MarkRestored) -> Result<Marked> {
+        let answer = self
+            .service
+            .ask(MARK_RESTORED, v1::MarkRestoredRequest::from(mark), |channel, request| async move {
+                Client::new(channel).mark_restored(request).await
+            })
+            .await?;
+        answer.try_into().map_err(unreadable(MARK_RESTORED.what))
+    }
+
+    async fn restores(&self) -> Result<Vec<Restore>> {
+        let answer = self
+            .service
+            .ask(RESTORES, v1::ListRestoresRequest {}, |channel, request| async move {
+                Client::new(channel).list_restores(request).await
+            })
+            .await?;
+        each("restores", answer.restores).map_err(unreadable(RESTORES.what))
     }
 
     async fn next_wake(&self) -> Result<Option<Timestamp>> {

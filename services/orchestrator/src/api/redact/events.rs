@@ -81,6 +81,7 @@ impl Sensitive {
             Event::Finished(e) => self.hide_in_finished(e),
             // They hold names, numbers and times only.
             Event::LifeStarted(_)
+            | Event::Restored(_)
             | Event::AttemptAdopted(_)
             | Event::AttemptClosed(_)
             | Event::SettlingBegan(_)

@@ -1,0 +1,16 @@
+//! The tests of this crate's behaviour from outside, in one program: what tests cost most is to link them.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, unreachable_pub)]
+
+mod api;
+mod common;
+mod driver;
+mod front;
+mod heartbeats;
+mod hedges;
+mod last_good;
+mod lost_answers;
+mod metrics;
+mod sensitive;
+mod takeover;
+mod timeline;
+mod tool_gone;
