@@ -93,7 +93,11 @@ fn series() -> BTreeMap<String, BTreeSet<&'static str>> {
 const OF_TARGETS: [&str; 3] = ["job", "service", "instance"];
 
 /// Words of the query language that are no metric.
-const WORDS: [&str; 12] = [
+const WORDS: [&str; 16] = [
+    "sum",
+    "max",
+    "min",
+    "count",
     "by",
     "without",
     "or",

@@ -34,7 +34,7 @@ async fn run(running: &Running, telemetry: &Telemetry, numbers: std::ops::Range<
     let plan = |number: usize| {
         format!(
             "holdfast: v1\nname: order-{number}\nlabels: {{ customer: ada-{number} }}\nsteps:\n  \
-             - {{ id: of-{number}, tool: look, args: {{ city: lisbon-{number} }} }}\n"
+             - {{ id: of_{number}, tool: look, args: {{ city: lisbon-{number} }} }}\n"
         )
     };
     let mut wanted = finished(telemetry);

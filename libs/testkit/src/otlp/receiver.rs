@@ -63,8 +63,14 @@ impl OtlpReceiver {
     pub fn listen(address: SocketAddr) -> Result<Self, OtlpError> {
         let failed = |source| OtlpError::Listen { address, source };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let listener = runtime.block_on(TcpListener::bind(address)).map_err(failed)?;
+        let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
+        let listener = {
+            // Entered, not blocked on: the caller may run on a runtime of its own.
+            let _within = runtime.enter();
+            TcpListener::from_std(listener).map_err(failed)?
+        };
         let (stop, stopped) = oneshot::channel::<()>();
         let received = Arc::new(Mutex::new(Vec::new()));
         let collector = Collector(Arc::clone(&received));
