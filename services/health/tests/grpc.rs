@@ -283,7 +283,6 @@ async fn each_move_of_a_breaker_is_counted_once_and_its_state_agrees() {
             dependency: "charge".into(),
             force: force.into(),
             reason: "a test".into(),
-            ..Default::default()
         };
         client.force_breaker(request).await.unwrap();
         assert_eq!(
