@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::report::Report;
-use crate::{bench, examples, lint, proto, sizes, suite};
+use crate::{alerts, bench, examples, lint, proto, sizes, suite};
 
 /// Builds, checks and measures Holdfast.
 #[derive(Debug, Parser)]
@@ -19,7 +19,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Runs every test: the API's files, unit, integration and doc tests, the examples. Installs what is missing.
+    /// Runs every test: the API's files, the alert rules, unit, integration and doc tests, the examples. Installs what is
+    /// missing.
     Test {
         /// What to leave out.
         #[arg(long, value_enum)]
@@ -46,6 +47,8 @@ enum Task {
 enum Part {
     /// The API's files and their lint.
     Api,
+    /// The alert rules.
+    Alerts,
     /// Documentation tests.
     Docs,
     /// The examples, run with the real binary.
@@ -81,6 +84,9 @@ pub(crate) fn run() -> Result<ExitCode> {
 fn test(report: &mut Report, skip: &[Part]) {
     if !skip.contains(&Part::Api) {
         lint::api(report);
+    }
+    if !skip.contains(&Part::Alerts) {
+        alerts::check(report);
     }
     suite::run(report);
     if !skip.contains(&Part::Docs) {

@@ -1,5 +1,6 @@
 //! What the developers of Holdfast run: `cargo xtask --help`.
 
+mod alerts;
 mod bench;
 mod cli;
 mod counts;

@@ -1,4 +1,4 @@
-//! The servers that tests start for themselves: found, or installed from Debian's packages.
+//! The servers that tests start for themselves, and packages in general: found, or installed from Debian's.
 
 use std::path::Path;
 use std::process::Command;
@@ -28,21 +28,29 @@ pub(crate) fn install() -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let wanted = missing.join(" ");
-    if !works(Command::new("apt-get").arg("--version")) || !is_root() {
-        bail!("the tests need {wanted}: install the packages");
-    }
-    eprintln!("\n==> apt-get install {wanted}");
-    let policy = Temporary::put(POLICY, "#!/bin/sh\nexit 101\n", "0755")?;
     let clusters = Temporary::put(CLUSTERS, "create_main_cluster = false\n", "0644")?;
-    let installed = run(&mut apt(&["update", "-qq"])).and_then(|()| {
-        let keep = ["-o", "Dpkg::Options::=--force-confold"];
-        run(apt(&["install", "-qq", "-y", "--no-install-recommends"]).args(keep).args(&missing))
-    });
-    // What was there before is left as it was; the package's own file of clusters stays.
-    drop(policy);
+    let installed = packages(&missing).context("the tests need servers");
+    // The package's own file of clusters stays.
     clusters.leave();
-    installed.with_context(|| format!("the tests need {wanted}: install the packages"))
+    installed
+}
+
+/// Installs packages of Debian, without starting what they serve.
+///
+/// # Errors
+/// Where they can't be installed; the message says what to do.
+pub(crate) fn packages(wanted: &[&str]) -> Result<()> {
+    let names = wanted.join(" ");
+    if !works(Command::new("apt-get").arg("--version")) || !is_root() {
+        bail!("install the packages {names}");
+    }
+    eprintln!("\n==> apt-get install {names}");
+    // What was there before is left as it was.
+    let _policy = Temporary::put(POLICY, "#!/bin/sh\nexit 101\n", "0755")?;
+    let keep = ["-o", "Dpkg::Options::=--force-confold"];
+    run(&mut apt(&["update", "-qq"]))
+        .and_then(|()| run(apt(&["install", "-qq", "-y", "--no-install-recommends"]).args(keep).args(wanted)))
+        .with_context(|| format!("install the packages {names}"))
 }
 
 /// Debian keeps the programs of each version out of the search path.

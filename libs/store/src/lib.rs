@@ -8,6 +8,7 @@
 //! - `suite` (feature `suite`): what a backend has to do, as tests for any backend
 //! - `rules`: what a store decides, without I/O; `sqlite`, `postgres`: the rows
 
+mod backlog;
 mod content;
 mod error;
 mod folder;
@@ -29,6 +30,7 @@ mod tail;
 pub use self::redis::{
     FrontedKeys, RedisConfig, RedisError, RedisFinding, RedisKeeps, RedisKeys, RedisReport, check_redis,
 };
+pub use backlog::Backlog;
 pub use error::{Error, Result};
 pub use folder::{DataFolder, Owned};
 pub use on_loss::OnLoss;

@@ -13,6 +13,8 @@ mod forgetting;
 mod interleavings;
 #[path = "redis/losses.rs"]
 mod losses;
+#[path = "redis/measured.rs"]
+mod measured;
 #[path = "redis/put_back.rs"]
 mod put_back;
 #[path = "redis/suites.rs"]

@@ -1,6 +1,8 @@
 //! What is SQLite's own: what stands in the file, what a broken one does, order within one process.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+#[path = "common/backlog.rs"]
+mod backlog;
 #[path = "common/pruning.rs"]
 mod pruning;
 
@@ -10,7 +12,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use holdfast_ports::{Blobs, Inbox, Journal, Keys, Leases, Tasks};
 use holdfast_store::suite::{Driver, Fixture, ManualClock, driven, event, ids, key, row, spec};
-use holdfast_store::{Error, Fsync, Prunable, SqliteConfig, SqliteStore};
+use holdfast_store::{Backlog, Error, Fsync, Prunable, SqliteConfig, SqliteStore};
 use holdfast_types::TaskStatus;
 use holdfast_types::journal::{Append, Appended, Created, Refusal};
 use sqlx::{Connection, SqliteConnection};
@@ -294,6 +296,39 @@ async fn what_is_counted_is_what_goes() {
     assert_eq!(pruning::prune(&fixture, before).await, counted);
     assert_eq!(count(before).await, Prunable::default());
     store.close().await;
+}
+
+#[tokio::test]
+async fn what_waits_is_counted_by_what_it_waits_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = ManualClock::default();
+    let store = SqliteStore::open(config(&folder), clock.source()).await.unwrap();
+    assert_eq!(store.backlog().await.unwrap(), Backlog::default());
+    let fixture = Fixture::new(store.clone(), clock, ());
+    backlog::fill(&fixture).await;
+    assert_eq!(store.backlog().await.unwrap(), backlog::filled());
+    // Whoever drives is silent for longer than its lease: its task wants another driver.
+    fixture.clock.advance(Duration::from_secs(11));
+    assert_eq!(store.backlog().await.unwrap(), Backlog { queued: 3, ..backlog::filled() });
+}
+
+#[tokio::test]
+async fn commits_are_measured_with_what_they_took() {
+    let folder = tempfile::tempdir().unwrap();
+    let telemetry = holdfast_telemetry::scraped().unwrap();
+    let clock = ManualClock::default();
+    let store =
+        SqliteStore::open_measured(config(&folder), clock.source(), telemetry.metrics()).await.unwrap();
+    let fixture = Fixture::new(store.clone(), clock, ());
+    let (first, second) = (driven(&fixture).await, driven(&fixture).await);
+    let value = |series: &str| telemetry.scrape().unwrap().value(series).unwrap_or_default();
+    let (commits, writes) = (value("holdfast_store_batch_count"), value("holdfast_store_batch_sum"));
+    assert_eq!((commits, writes), (4.0, 4.0), "two sessions and two tasks, one after the other");
+    let (a, b) = futures::join!(store.append(first.request()), store.append(second.request()));
+    assert!(a.is_ok() && b.is_ok());
+    assert_eq!(value("holdfast_store_batch_sum"), writes + 2.0);
+    assert_eq!(value("holdfast_store_batch_count"), commits + 1.0, "both in one commit");
+    assert_eq!(value("holdfast_store_commit_duration_seconds_count"), commits + 1.0);
 }
 
 #[tokio::test]

@@ -66,6 +66,18 @@ pub fn init(config: &Config) -> Result<Telemetry, Error> {
     Ok(telemetry)
 }
 
+/// Makes telemetry that is only read, by [`Telemetry::scrape`]: no logs are set up, and nothing is exported. For tests,
+/// of which many run in one process.
+///
+/// # Errors
+/// [`Error::Prometheus`].
+pub fn scraped() -> Result<Telemetry, Error> {
+    let scrape = Some(Scrape::new().map_err(Error::Prometheus)?);
+    let (resource, sampler) = (Resource::builder_empty().build(), Sampler::default());
+    let (spans, metrics) = (None::<SpanExporter>, None::<MetricExporter>);
+    Ok(Pipeline { resource, sampler, spans, metrics, scrape }.build())
+}
+
 /// Spans of our own crates only: those of the libraries below would drown them, and the exporter's own connection
 /// would trace itself. Log lines stay out: what they say of failures can be a tool's own words.
 fn is_exported(metadata: &tracing::Metadata<'_>) -> bool {

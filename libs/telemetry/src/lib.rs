@@ -20,8 +20,12 @@ mod traceparent;
 
 pub use config::{Config, LogFormat};
 pub use coordinates::Coordinates;
-pub use init::{Error, init};
-pub use metrics::{BreakerState, CompensationResult, Metrics, Resolution, ResumeKind};
+pub use init::{Error, init, scraped};
+pub use metrics::catalogue::{Definition, Kind, Unit};
+pub use metrics::{
+    BreakerState, CompensationResult, FrontAnswer, Held, KeyDurability, KeyVerb, KeyVerbAnswer, Metrics,
+    Resolution, ResumeKind, SpanLoss,
+};
 pub use pipeline::Telemetry;
 pub use task_tracer::{SpanKind, TaskSpan, TaskTrace, TaskTracer};
 pub use traceparent::TraceParent;

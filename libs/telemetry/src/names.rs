@@ -9,37 +9,8 @@ pub const CONVENTIONS: &str = "https://opentelemetry.io/schemas/1.45.0";
 /// The release of the GenAI conventions, which are versioned apart and have no schema of their own yet.
 pub const GEN_AI_CONVENTIONS: &str = "0.1.0";
 
-/// Metrics, by their OpenTelemetry names; in Prometheus with `_`, the unit and `_total`.
-pub mod metric {
-    /// Retries of tool and model calls, by class and tool.
-    pub const RETRIES: &str = "holdfast.retries";
-    /// Retries that the budget refused.
-    pub const RETRY_BUDGET_REFUSALS: &str = "holdfast.retry_budget_refusals";
-    /// Breaker transitions, by the states before and after.
-    pub const BREAKER_TRANSITIONS: &str = "holdfast.breaker.transitions";
-    /// Breaker states: 1 for the state that a dependency's breaker is in, 0 for the others.
-    pub const BREAKER_STATE: &str = "holdfast.breaker.state";
-    /// Tasks that a new life took up, by kind.
-    pub const RESUMES: &str = "holdfast.resumes";
-    /// Calls answered from a recorded result.
-    pub const REPLAYS: &str = "holdfast.replays";
-    /// Calls whose outcome was not known, by how that was resolved.
-    pub const UNKNOWN_OUTCOMES: &str = "holdfast.unknown_outcomes";
-    /// Undos, by result.
-    pub const COMPENSATIONS: &str = "holdfast.compensations";
-    /// Leases that ended while their holder was alive.
-    pub const LEASE_LOSSES: &str = "holdfast.lease_losses";
-    /// Appends refused because their epoch or place was stale.
-    pub const STALE_WRITES_REFUSED: &str = "holdfast.stale_writes_refused";
-    /// Tasks that wait for a driver.
-    pub const QUEUE_DEPTH: &str = "holdfast.queue.depth";
-    /// From the start of a step to its end, all attempts and waits included.
-    pub const STEP_DURATION: &str = "holdfast.step.duration";
-    /// From a claim of an interrupted task to its first new action.
-    pub const RECOVERY_DURATION: &str = "holdfast.recovery.duration";
-    /// Spans that were not exported, by reason.
-    pub const SPANS_DROPPED: &str = "holdfast.spans.dropped";
-}
+/// Metrics, with all that is said about each.
+pub use crate::metrics::catalogue as metric;
 
 /// Labels of metrics. None is ever a task's id.
 pub mod label {
@@ -61,8 +32,18 @@ pub mod label {
     pub const RESOLUTION: &str = "resolution";
     /// How something ended.
     pub const RESULT: &str = "result";
-    /// Why something was not done.
+    /// How a task ended.
+    pub const OUTCOME: &str = "outcome";
+    /// What a task waits for, or why something was not done.
     pub const REASON: &str = "reason";
+    /// A verb of the idempotency service.
+    pub const VERB: &str = "verb";
+    /// What was answered.
+    pub const ANSWER: &str = "answer";
+    /// Which losses an answer survives.
+    pub const DURABILITY: &str = "durability";
+    /// The binary's version.
+    pub const VERSION: &str = "version";
 }
 
 /// Spans, by the first word of their names; those of RPCs have the method's.

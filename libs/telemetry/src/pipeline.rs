@@ -108,7 +108,7 @@ impl<T: SpanExporter + 'static, M: PushMetricExporter> Pipeline<T, M> {
         };
         let metrics = Arc::new(Metrics::new(&meter));
 
-        let queue = spans.map(|exporter| Queue::before(exporter, &resource, &meter));
+        let queue = spans.map(|exporter| Queue::before(exporter, &resource, Arc::clone(&metrics)));
         let tracer_provider = queue.clone().map(|queue| {
             let builder = SdkTracerProvider::builder().with_resource(resource).with_sampler(sampler);
             builder.with_span_processor(queue).build()

@@ -46,6 +46,15 @@ impl Scrape {
         TextEncoder::new().encode(&self.0.gather(), &mut text)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
+
+    /// Returns the value of one series, which is named as the text format does, with its labels in the order of their
+    /// names: `holdfast_retries_total{class="TRANSIENT",tool="look"}`. None where there is no such series.
+    #[must_use]
+    pub fn value(&self, series: &str) -> Option<f64> {
+        let text = self.text().ok()?;
+        let values = text.lines().filter_map(|line| line.rsplit_once(' '));
+        values.filter(|(name, _)| *name == series).find_map(|(_, value)| value.parse().ok())
+    }
 }
 
 /// Serves `GET /metrics` until `shutdown` is ready; connections then end at once.

@@ -4,15 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Meter};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor,
 };
 
-use crate::names::{label, metric};
+use crate::{Metrics, SpanLoss};
 
 /// Spans that wait for the exporter: some seconds of a busy instance, a few MB. Past it they are dropped, because
 /// a slow collector must not slow the work.
@@ -28,13 +26,7 @@ const GATHER_VARIABLE: &str = "OTEL_BSP_SCHEDULE_DELAY";
 #[derive(Debug, Clone)]
 struct Account {
     waiting: Arc<AtomicUsize>,
-    dropped: Counter<u64>,
-}
-
-impl Account {
-    fn drop(&self, count: usize, reason: &'static str) {
-        self.dropped.add(count as u64, &[KeyValue::new(label::REASON, reason)]);
-    }
+    metrics: Arc<Metrics>,
 }
 
 /// The way in. All spans of a process go through the same one.
@@ -45,12 +37,12 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    pub(crate) fn before<T: SpanExporter + 'static>(exporter: T, resource: &Resource, meter: &Meter) -> Self {
-        let dropped = meter
-            .u64_counter(metric::SPANS_DROPPED)
-            .with_description("Spans that were not exported, by reason")
-            .build();
-        let account = Account { waiting: Arc::default(), dropped };
+    pub(crate) fn before<T: SpanExporter + 'static>(
+        exporter: T,
+        resource: &Resource,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let account = Account { waiting: Arc::default(), metrics };
         let mut config = BatchConfigBuilder::default();
         if std::env::var_os(GATHER_VARIABLE).is_none() {
             config = config.with_scheduled_delay(GATHER);
@@ -74,7 +66,7 @@ impl SpanProcessor for Queue {
             self.processor.on_end(span);
         } else {
             self.account.waiting.fetch_sub(1, Ordering::Relaxed);
-            self.account.drop(1, "queue_full");
+            self.account.metrics.spans_dropped(1, SpanLoss::QueueFull);
         }
     }
 
@@ -100,7 +92,7 @@ impl<T: SpanExporter> SpanExporter for Counted<T> {
         let exported = self.exporter.export(batch).await;
         self.account.waiting.fetch_sub(count, Ordering::Relaxed);
         if exported.is_err() {
-            self.account.drop(count, "export_failed");
+            self.account.metrics.spans_dropped(count, SpanLoss::ExportFailed);
         }
         exported
     }

@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use holdfast_types::failure::Class;
-use holdfast_types::{CallId, StepId, TaskId, Timestamp, ToolName};
+use holdfast_types::{CallId, StepId, TaskId, Timestamp};
 use opentelemetry::trace::{SpanId, Status, TracerProvider};
 use opentelemetry_otlp::MetricExporter;
 use opentelemetry_sdk::Resource;
@@ -16,10 +15,7 @@ use crate::pipeline::{Pipeline, Telemetry};
 use crate::prometheus::Scrape;
 use crate::rpc::{RpcSpan, Verdict};
 use crate::sampler::Sampler;
-use crate::{
-    BreakerState, CompensationResult, Coordinates, Metrics, Resolution, ResumeKind, SpanKind, TaskSpan,
-    TaskTrace, TaskTracer, TraceParent, names, propagation,
-};
+use crate::{Coordinates, SpanKind, TaskSpan, TaskTrace, TaskTracer, TraceParent, names, propagation};
 
 #[derive(Debug, Clone, Default)]
 struct Kept(Arc<Mutex<Vec<SpanData>>>);
@@ -53,21 +49,12 @@ fn tracing_to<T: SpanExporter + 'static>(exporter: T) -> Telemetry {
     pipeline(Some(exporter), None).build()
 }
 
-fn measuring() -> (Arc<Metrics>, Scrape, Telemetry) {
-    let telemetry = pipeline(None::<Kept>, Some(Scrape::new().unwrap())).build();
-    (telemetry.metrics(), telemetry.scrape().unwrap(), telemetry)
-}
-
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000)
 }
 
 fn call() -> CallId {
     CallId::forward(StepId::try_new("charge").unwrap(), None)
-}
-
-fn tool(name: &str) -> ToolName {
-    ToolName::try_new(name).unwrap()
 }
 
 #[tokio::test]
@@ -230,56 +217,6 @@ fn a_broken_context_is_no_context() {
     assert_eq!(propagation::extract(&broken), None);
     propagation::adopt(&tracing::info_span!("served"), &broken);
     propagation::adopt(&tracing::info_span!("served"), &|_| None);
-}
-
-#[test]
-fn metrics_have_their_names_in_prometheus() {
-    let (metrics, scrape, _telemetry) = measuring();
-    metrics.retry(Class::Transient, &tool("charge"));
-    metrics.retry_budget_refusal();
-    metrics.breaker_transition("payments", BreakerState::Closed, BreakerState::Open);
-    metrics.resume(ResumeKind::Crash);
-    metrics.replay();
-    metrics.unknown_outcome(Resolution::Probe);
-    metrics.compensation(CompensationResult::Undone);
-    metrics.lease_loss();
-    metrics.stale_write_refused();
-    metrics.queue_depth(7);
-    metrics.step_duration(&tool("charge"), Duration::from_millis(20));
-    metrics.recovery_duration(Duration::from_millis(2));
-    let text = scrape.text().unwrap();
-    for line in [
-        "holdfast_retries_total{class=\"TRANSIENT\",tool=\"charge\"} 1",
-        "holdfast_retry_budget_refusals_total 1",
-        "holdfast_breaker_transitions_total{from=\"closed\",to=\"open\"} 1",
-        "holdfast_breaker_state{dependency=\"payments\",state=\"open\"} 1",
-        "holdfast_breaker_state{dependency=\"payments\",state=\"closed\"} 0",
-        "holdfast_resumes_total{kind=\"crash\"} 1",
-        "holdfast_replays_total 1",
-        "holdfast_unknown_outcomes_total{resolution=\"probe\"} 1",
-        "holdfast_compensations_total{result=\"undone\"} 1",
-        "holdfast_lease_losses_total 1",
-        "holdfast_stale_writes_refused_total 1",
-        "holdfast_queue_depth 7",
-        "holdfast_step_duration_seconds_bucket{tool=\"charge\",le=\"0.025\"} 1",
-        "holdfast_recovery_duration_seconds_count 1",
-    ] {
-        assert!(text.lines().any(|have| have == line), "no '{line}' in\n{text}");
-    }
-}
-
-#[test]
-fn tools_past_the_bound_share_one_series() {
-    let (metrics, scrape, _telemetry) = measuring();
-    for number in 0..1_000 {
-        metrics.retry(Class::Transient, &tool(&format!("tool{number}")));
-    }
-    metrics.retry(Class::Transient, &tool("tool7"));
-    let text = scrape.text().unwrap();
-    let series = text.lines().filter(|line| line.starts_with("holdfast_retries_total{")).count();
-    assert_eq!(series, 201);
-    assert!(text.contains("holdfast_retries_total{class=\"TRANSIENT\",tool=\"other\"} 800"), "{text}");
-    assert!(text.contains("holdfast_retries_total{class=\"TRANSIENT\",tool=\"tool7\"} 2"), "{text}");
 }
 
 #[test]

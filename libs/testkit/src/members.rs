@@ -95,6 +95,7 @@ pub enum MemberError {
 struct Member {
     role: Role,
     address: String,
+    metrics: String,
     process: ChildGuard,
 }
 
@@ -120,8 +121,8 @@ impl Members {
     /// # Errors
     /// [`MemberError`].
     pub fn add(&mut self, role: Role) -> Result<(), MemberError> {
-        let (process, address) = self.launch(role, "127.0.0.1:0", &[])?;
-        self.members.push(Member { role, address, process });
+        let member = self.launch(role, "127.0.0.1:0", &[])?;
+        self.members.push(member);
         Ok(())
     }
 
@@ -152,8 +153,8 @@ impl Members {
         settings: &[(&str, String)],
     ) -> Result<(), MemberError> {
         let address = self.address(role, which)?.to_owned();
-        let (process, _) = self.launch(role, &address, settings)?;
-        self.nth(role, which)?.process = process;
+        let member = self.launch(role, &address, settings)?;
+        *self.nth(role, which)? = member;
         Ok(())
     }
 
@@ -191,7 +192,16 @@ impl Members {
 
     /// Where the members of a role listen.
     pub fn addresses(&self, role: Role) -> impl Iterator<Item = &str> {
-        self.members.iter().filter(move |member| member.role == role).map(|member| member.address.as_str())
+        self.of(role).map(|member| member.address.as_str())
+    }
+
+    /// Where Prometheus reads the members of a role.
+    pub fn metrics(&self, role: Role) -> impl Iterator<Item = &str> {
+        self.of(role).map(|member| member.metrics.as_str())
+    }
+
+    fn of(&self, role: Role) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(move |member| member.role == role)
     }
 
     fn nth(&mut self, role: Role, which: usize) -> Result<&mut Member, MemberError> {
@@ -213,20 +223,18 @@ impl Members {
         MemberError::Process { role, logged: self.logged(), source }
     }
 
-    fn launch(
-        &self,
-        role: Role,
-        listen: &str,
-        settings: &[(&str, String)],
-    ) -> Result<(ChildGuard, String), MemberError> {
+    fn launch(&self, role: Role, listen: &str, settings: &[(&str, String)]) -> Result<Member, MemberError> {
         let mut command = self.command(role);
         command.envs(settings.iter().map(|(name, value)| (name, value)));
-        command.args(["--listen", listen, "--print-addresses"]);
+        command.args(["--listen", listen, "--metrics", "127.0.0.1:0", "--print-addresses"]);
         command.stderr(File::options().create(true).append(true).open(&self.setting.log)?);
         let process = ChildGuard::start(command).map_err(|source| self.failed(role, source))?;
         let said = process.addresses(START).map_err(|source| self.failed(role, source))?;
-        let address = said[role.name()].as_str().ok_or(MemberError::Missing { role, which: 0 })?;
-        Ok((process, address.to_owned()))
+        let at = |service: &str| said[service].as_str().map(str::to_owned);
+        match (at(role.name()), at("metrics")) {
+            (Some(address), Some(metrics)) => Ok(Member { role, address, metrics, process }),
+            _ => Err(MemberError::Missing { role, which: 0 }),
+        }
     }
 
     fn command(&self, role: Role) -> Command {

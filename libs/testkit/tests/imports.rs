@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("holdfast-expr", &["holdfast-types"]),
     ("holdfast-plan", &["holdfast-types", "holdfast-expr", "holdfast-resilience"]),
     ("holdfast-ports", &["holdfast-types"]),
-    ("holdfast-store", &["holdfast-types", "holdfast-ports"]),
+    ("holdfast-store", &["holdfast-types", "holdfast-ports", "holdfast-telemetry"]),
     ("holdfast-proto", &["holdfast-types"]),
     ("holdfast-telemetry", &["holdfast-types"]),
     ("holdfast-runtime", &["holdfast-types"]),

@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use holdfast_resilience::breaker::Policy;
+use holdfast_resilience::breaker::{Forced, Policy, Position};
 use holdfast_runtime::{BootInstant, Clock, Entropy};
+use holdfast_telemetry::{BreakerState, Metrics};
 use tokio::sync::{Notify, watch};
 
-use crate::breakers::{Board, Breakers, Now};
+use crate::breakers::{Board, Breakers, Move, Now};
 
 /// The breakers of the service.
 pub(crate) struct Breaking {
@@ -16,15 +17,22 @@ pub(crate) struct Breaking {
     // A std mutex: held to change and to look, never across an await.
     breakers: Mutex<Breakers>,
     board: watch::Sender<Arc<Board>>,
+    metrics: Arc<Metrics>,
     /// A timer may be due earlier than before.
     changed: Notify,
 }
 
 impl Breaking {
-    pub(crate) fn new(policy: Policy, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Self {
+    pub(crate) fn new(
+        policy: Policy,
+        clock: Arc<dyn Clock>,
+        entropy: &dyn Entropy,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let breakers = Mutex::new(Breakers::new(policy, entropy.next_u64()));
         let started = clock.boot();
-        Self { clock, started, breakers, board: watch::Sender::new(Arc::default()), changed: Notify::new() }
+        let board = watch::Sender::new(Arc::default());
+        Self { clock, started, breakers, board, metrics, changed: Notify::new() }
     }
 
     /// Changes the breakers, and shows the new board to watchers.
@@ -32,6 +40,9 @@ impl Breaking {
         let mut breakers = self.lock();
         let now = self.now();
         let done = act(&mut breakers, now);
+        for Move { dependency, from, to } in breakers.take_moves() {
+            self.metrics.breaker_transition(&dependency, state(from), state(to));
+        }
         self.board.send_replace(Arc::new(breakers.board(now)));
         drop(breakers);
         self.changed.notify_one();
@@ -64,6 +75,16 @@ impl Breaking {
 
     fn lock(&self) -> MutexGuard<'_, Breakers> {
         self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const fn state(position: Position) -> BreakerState {
+    match position {
+        Position::Closed => BreakerState::Closed,
+        Position::Open { .. } => BreakerState::Open,
+        Position::HalfOpen { .. } => BreakerState::HalfOpen,
+        Position::Forced { order: Forced::Open } => BreakerState::ForcedOpen,
+        Position::Forced { order: Forced::Closed } => BreakerState::ForcedClosed,
     }
 }
 

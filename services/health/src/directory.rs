@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use holdfast_ports::{DirectoryView, Tools};
 use holdfast_runtime::Clock;
+use holdfast_telemetry::Metrics;
 use holdfast_types::worker::WorkerInfo;
-use holdfast_types::{Class, Effect, Failure, Reason, Timestamp, WorkerId};
+use holdfast_types::{Class, Effect, Failure, Reason, Timestamp, ToolName, WorkerId};
 use tokio::sync::watch;
 
 use crate::keeper::{Keeper, Lease};
@@ -24,6 +25,7 @@ pub(crate) struct Directory {
     dial: Dial,
     // A std mutex: held to look and to change, never across an await.
     kept: Mutex<Kept>,
+    metrics: Arc<Metrics>,
     view: watch::Sender<Arc<DirectoryView>>,
 }
 
@@ -34,10 +36,10 @@ struct Kept {
 }
 
 impl Directory {
-    pub(crate) fn new(config: Config, clock: Arc<dyn Clock>, dial: Dial) -> Arc<Self> {
+    pub(crate) fn new(config: Config, clock: Arc<dyn Clock>, dial: Dial, metrics: Arc<Metrics>) -> Arc<Self> {
         let version = version_at(clock.now());
         let view = watch::Sender::new(Arc::new(DirectoryView { version, workers: Vec::new() }));
-        Arc::new(Self { config, clock, dial, kept: Mutex::default(), view })
+        Arc::new(Self { config, clock, dial, kept: Mutex::default(), metrics, view })
     }
 
     /// Registers a worker once it was called back, or renews its registration.
@@ -166,7 +168,9 @@ impl Directory {
         let now = self.clock.now();
         let version = version_at(now).max(self.view.borrow().version + 1);
         kept.registry.note_tools(version, now);
-        self.view.send_replace(Arc::new(kept.registry.view(version)));
+        let view = kept.registry.view(version);
+        self.metrics.workers(&hosting(&view));
+        self.view.send_replace(Arc::new(view));
     }
 
     /// Brings the times of proof up to date without waking anybody.
@@ -199,6 +203,15 @@ impl holdfast_ports::Directory for Directory {
         self.nudge(worker);
         Ok(())
     }
+}
+
+/// How many living workers host each tool.
+fn hosting(view: &DirectoryView) -> BTreeMap<ToolName, u64> {
+    let mut hosting = BTreeMap::new();
+    for manifest in view.workers.iter().flat_map(|worker| &worker.info.tools) {
+        *hosting.entry(manifest.name.clone()).or_insert(0) += 1;
+    }
+    hosting
 }
 
 /// The version of a change at `now`. Versions grow with time, so that those of this start are greater than those of

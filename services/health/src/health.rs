@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use holdfast_ports::DirectoryView;
 use holdfast_proto::v1::health_service_server::HealthServiceServer;
 use holdfast_runtime::{Clock, Entropy};
+use holdfast_telemetry::Metrics;
 use holdfast_types::WorkerId;
 use holdfast_types::worker::WorkerInfo;
 
@@ -24,6 +25,8 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Gives randomness, for the incarnation of the breakers.
     pub entropy: Arc<dyn Entropy>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The directory of workers. Cheap to clone; clones are the same service.
@@ -41,9 +44,10 @@ impl Health {
     /// Makes the service, with nobody registered.
     #[must_use]
     pub fn new(config: Config, deps: Deps) -> Self {
-        let breaking = Breaking::new(config.breaker.clone(), deps.clock.clone(), &*deps.entropy);
+        let Deps { dial, clock, entropy, metrics } = deps;
+        let breaking = Breaking::new(config.breaker.clone(), clock.clone(), &*entropy, metrics.clone());
         Self {
-            directory: Directory::new(config, deps.clock, deps.dial),
+            directory: Directory::new(config, clock, dial, metrics),
             breaking: Arc::new(breaking),
             ended: CancellationToken::new(),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::common::{health, health_with, worker};
+use crate::common::{health, health_measured, health_with, worker};
 use futures::StreamExt;
 use holdfast_health::Health;
 use holdfast_ports::Directory;
@@ -253,5 +253,57 @@ async fn an_instance_that_reports_first_is_asked_for_its_breakers_and_believed()
     let list = client.list_breakers(v1::ListBreakersRequest::default()).await.unwrap().into_inner();
     assert_eq!(list.breakers[0].state(), v1::BreakerState::Open);
     assert_eq!(list.breakers[0].retry_at.unwrap().seconds, 1_700_000_040);
+    server.abort();
+}
+
+#[tokio::test]
+async fn each_move_of_a_breaker_is_counted_once_and_its_state_agrees() {
+    let telemetry = holdfast_telemetry::scraped().unwrap();
+    let (health, _, _) = health_measured(holdfast_health::Config::default(), telemetry.metrics());
+    let (mut client, server) = serve(&health).await;
+    let scrape = telemetry.scrape().unwrap();
+    let moves = |from: &str, to: &str| {
+        let series = format!("holdfast_breaker_transitions_total{{from=\"{from}\",to=\"{to}\"}}");
+        scrape.value(&series).unwrap_or_default()
+    };
+    let states = || {
+        let text = scrape.text().unwrap();
+        let on =
+            text.lines().filter(|line| line.starts_with("holdfast_breaker_state{") && line.ends_with(" 1"));
+        on.map(str::to_owned).collect::<Vec<_>>()
+    };
+    client.register_worker(register(1, &["charge"])).await.unwrap();
+    break_it(&mut client, "charge").await;
+    assert_eq!(moves("closed", "open"), 1.0);
+    assert_eq!(states(), ["holdfast_breaker_state{dependency=\"charge\",state=\"open\"} 1"]);
+    for (force, state) in
+        [(v1::BreakerForce::Closed, "forced_closed"), (v1::BreakerForce::Open, "forced_open")]
+    {
+        let request = v1::ForceBreakerRequest {
+            dependency: "charge".into(),
+            force: force.into(),
+            reason: "a test".into(),
+        };
+        client.force_breaker(request).await.unwrap();
+        assert_eq!(
+            states(),
+            [format!("holdfast_breaker_state{{dependency=\"charge\",state=\"{state}\"}} 1")]
+        );
+    }
+    assert_eq!((moves("open", "forced_closed"), moves("forced_closed", "forced_open")), (1.0, 1.0));
+    // What an orchestrator has seen before this service began is taken over, and told.
+    let open = v1::Breaker {
+        dependency: "post".into(),
+        state: v1::BreakerState::Open.into(),
+        ..v1::Breaker::default()
+    };
+    let report =
+        v1::ReportRequest { instance_id: instance(2), report: 1, breakers: vec![open], ..Default::default() };
+    client.report(report).await.unwrap();
+    assert_eq!(states().len(), 2, "{:?}", states());
+    let gone = v1::RegisterWorkerRequest { draining: true, ..register(1, &["charge"]) };
+    assert_eq!(scrape.value("holdfast_workers{tool=\"charge\"}"), Some(1.0));
+    client.register_worker(gone).await.unwrap();
+    assert_eq!(scrape.value("holdfast_workers{tool=\"charge\"}"), Some(0.0));
     server.abort();
 }

@@ -11,7 +11,7 @@ use holdfast_orchestrator::{Host, KeyFront, Orchestrator};
 use holdfast_ports::{Blobs, Checkpoints, Directory, Inbox, Journal, Keys, Leases, Tasks, Tools};
 use holdfast_rpc::clients::RemoteTools;
 use holdfast_runtime::{Clock, Entropy, Ids, SystemClock, SystemEntropy};
-use holdfast_telemetry::Telemetry;
+use holdfast_telemetry::{Metrics, Telemetry};
 use holdfast_tool::Tool;
 use holdfast_types::WorkerId;
 use holdfast_worker::{GuardCommand, Worker};
@@ -25,12 +25,13 @@ pub(crate) struct Process {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) ids: Ids,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Process {
     /// The machine's own clock and randomness.
-    pub(crate) fn system() -> Self {
-        Self { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), ids: Ids::system() }
+    pub(crate) fn system(metrics: Arc<Metrics>) -> Self {
+        Self { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), ids: Ids::system(), metrics }
     }
 }
 
@@ -85,7 +86,12 @@ pub(crate) fn build_health(process: &Process, local: InProcess, network: &Networ
     let dial: holdfast_health::Dial = Arc::new(move |info| {
         local.get(info.id).unwrap_or_else(|| Arc::new(RemoteTools::new(network.channel(&info.address))))
     });
-    let deps = holdfast_health::Deps { dial, clock: process.clock.clone(), entropy: process.entropy.clone() };
+    let deps = holdfast_health::Deps {
+        dial,
+        clock: process.clock.clone(),
+        entropy: process.entropy.clone(),
+        metrics: process.metrics.clone(),
+    };
     Health::new(holdfast_health::Config::default(), deps)
 }
 
@@ -103,6 +109,7 @@ pub(crate) fn build_worker(
         blobs: stores.map(|stores| stores.blobs.clone()),
         keys: stores.map(|stores| stores.keys.clone()),
         guard: GuardCommand::default(),
+        metrics: process.metrics.clone(),
     };
     let id = id.unwrap_or_else(|| process.ids.worker());
     Worker::incarnation(id, config, deps, tools).map_err(|error| Error::Usage(format!("the worker: {error}")))
@@ -125,8 +132,9 @@ pub(crate) fn build_checkpoint(process: &Process, stores: Stores) -> Checkpoint 
 }
 
 /// Makes the façade of the key table.
-pub(crate) fn build_idempotency(keys: Arc<dyn Keys>) -> Idempotency {
-    Idempotency::new(holdfast_idempotency::Config::default(), holdfast_idempotency::Deps { keys })
+pub(crate) fn build_idempotency(process: &Process, keys: Arc<dyn Keys>) -> Idempotency {
+    let deps = holdfast_idempotency::Deps { keys, metrics: process.metrics.clone() };
+    Idempotency::new(holdfast_idempotency::Config::default(), deps)
 }
 
 /// What an orchestrator works on: its stores, what stands before their key table, the workers that it knows of, and those that die with its owner.
@@ -159,7 +167,7 @@ pub(crate) fn build_orchestrator(
         clock: process.clock.clone(),
         entropy: process.entropy.clone(),
         ids: process.ids.clone(),
-        metrics: telemetry.metrics(),
+        metrics: process.metrics.clone(),
         tracer: telemetry.task_tracer(),
     };
     Orchestrator::new(config, deps)

@@ -1,5 +1,6 @@
 //! Holdfast's one binary: every role of the platform, and the command line of its users.
 
+mod backlog;
 mod cli;
 mod client;
 mod compose;

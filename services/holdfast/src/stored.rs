@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use holdfast_store::{DataFolder, PostgresClock, PostgresConfig, PostgresStore, SqliteConfig, SqliteStore};
+use holdfast_store::{
+    Backlog, DataFolder, PostgresClock, PostgresConfig, PostgresStore, SqliteConfig, SqliteStore,
+};
 
 use crate::compose::{Process, Stores};
 use crate::error::{Error, Result};
@@ -25,7 +27,8 @@ pub(crate) async fn open(settings: &Settings, process: &Process) -> Result<Store
     if !settings.store.url.is_empty() {
         // One place says how long keys are kept, whatever holds them.
         let config = PostgresConfig { key_retention: settings.retention.keys, ..settings.store.clone() };
-        let opened = PostgresStore::open(config, PostgresClock::Database).await;
+        let opened =
+            PostgresStore::open_measured(config, PostgresClock::Database, process.metrics.clone()).await;
         return opened
             .map(Stored::Postgres)
             .map_err(|error| Error::platform("the store can't be opened")(error.into()));
@@ -47,7 +50,8 @@ pub(crate) async fn sqlite(
     let clock = process.clock.clone();
     let config =
         SqliteConfig { key_retention: settings.retention.keys, ..SqliteConfig::new(folder.database()) };
-    let opened = SqliteStore::open(config, Arc::new(move || clock.now())).await;
+    let opened =
+        SqliteStore::open_measured(config, Arc::new(move || clock.now()), process.metrics.clone()).await;
     opened.map_err(|error| Error::platform("the store can't be opened")(error.into()))
 }
 
@@ -57,6 +61,17 @@ impl Stored {
         match self {
             Self::Sqlite { store, .. } => Stores::of(store.clone()),
             Self::Postgres(store) => Stores::of(store.clone()),
+        }
+    }
+
+    /// Counts what waits in it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn backlog(&self) -> holdfast_ports::Result<Backlog> {
+        match self {
+            Self::Sqlite { store, .. } => store.backlog().await,
+            Self::Postgres(store) => store.backlog().await,
         }
     }
 

@@ -13,6 +13,10 @@ mod interrupt;
 mod journal;
 #[path = "system/kills.rs"]
 mod kills;
+#[path = "system/losses.rs"]
+mod losses;
+#[path = "system/metrics.rs"]
+mod metrics;
 #[path = "system/outcomes.rs"]
 mod outcomes;
 #[path = "system/plans.rs"]

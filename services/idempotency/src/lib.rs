@@ -6,6 +6,7 @@
 mod begin;
 mod bounds;
 mod config;
+mod count;
 mod error;
 mod list;
 mod operator;

@@ -6,16 +6,19 @@ use holdfast_ports::Keys;
 use holdfast_proto::v1;
 use holdfast_proto::v1::idempotency_service_server::{IdempotencyService, IdempotencyServiceServer};
 use holdfast_rpc::convert;
+use holdfast_telemetry::{KeyVerb, Metrics};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use crate::{Config, begin, list, operator, settle};
+use crate::{Config, begin, count, list, operator, settle};
 
 /// What the service needs.
 #[derive(Clone)]
 pub struct Deps {
     /// The key table, which decides.
     pub keys: Arc<dyn Keys>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The idempotency service. Cheap to clone; clones are the same service. It holds no state of its own.
@@ -23,6 +26,7 @@ pub struct Deps {
 pub struct Idempotency {
     pub(crate) config: Arc<Config>,
     pub(crate) keys: Arc<dyn Keys>,
+    pub(crate) metrics: Arc<Metrics>,
     /// Ends the waits for other holders.
     pub(crate) ended: CancellationToken,
 }
@@ -31,7 +35,8 @@ impl Idempotency {
     /// Makes the service.
     #[must_use]
     pub fn new(config: Config, deps: Deps) -> Self {
-        Self { config: Arc::new(config), keys: deps.keys, ended: CancellationToken::new() }
+        let Deps { keys, metrics } = deps;
+        Self { config: Arc::new(config), keys, metrics, ended: CancellationToken::new() }
     }
 
     /// Returns the gRPC service.
@@ -58,23 +63,28 @@ type Answer<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl IdempotencyService for Idempotency {
     async fn begin(&self, request: Request<v1::BeginRequest>) -> Answer<v1::BeginResponse> {
-        Ok(Response::new(begin::begin(self, request.into_inner()).await?))
+        let answered = begin::begin(self, request.into_inner()).await;
+        Ok(Response::new(self.counted(KeyVerb::Begin, answered, count::begun)?))
     }
 
     async fn extend(&self, request: Request<v1::ExtendRequest>) -> Answer<v1::ExtendResponse> {
-        Ok(Response::new(settle::extend(self, request.into_inner()).await?))
+        let answered = settle::extend(self, request.into_inner()).await;
+        Ok(Response::new(self.counted(KeyVerb::Extend, answered, count::done)?))
     }
 
     async fn complete(&self, request: Request<v1::CompleteRequest>) -> Answer<v1::CompleteResponse> {
-        Ok(Response::new(settle::complete(self, request.into_inner()).await?))
+        let answered = settle::complete(self, request.into_inner()).await;
+        Ok(Response::new(self.counted(KeyVerb::Complete, answered, count::done)?))
     }
 
     async fn release(&self, request: Request<v1::ReleaseRequest>) -> Answer<v1::ReleaseResponse> {
-        Ok(Response::new(settle::release(self, request.into_inner()).await?))
+        let answered = settle::release(self, request.into_inner()).await;
+        Ok(Response::new(self.counted(KeyVerb::Release, answered, count::done)?))
     }
 
     async fn fail_final(&self, request: Request<v1::FailFinalRequest>) -> Answer<v1::FailFinalResponse> {
-        Ok(Response::new(settle::fail_final(self, request.into_inner()).await?))
+        let answered = settle::fail_final(self, request.into_inner()).await;
+        Ok(Response::new(self.counted(KeyVerb::FailFinal, answered, count::done)?))
     }
 
     async fn get(
@@ -89,6 +99,7 @@ impl IdempotencyService for Idempotency {
     }
 
     async fn forget(&self, request: Request<v1::ForgetRequest>) -> Answer<v1::ForgetResponse> {
-        Ok(Response::new(operator::forget(self, request.into_inner()).await?))
+        let answered = operator::forget(self, request.into_inner()).await;
+        Ok(Response::new(self.counted(KeyVerb::Forget, answered, count::done)?))
     }
 }

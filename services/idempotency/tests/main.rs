@@ -3,6 +3,7 @@
 
 mod begin;
 mod common;
+mod counted;
 mod input;
 mod redis;
 mod remote;

@@ -9,6 +9,7 @@ use holdfast_rpc::Server;
 use holdfast_rpc::clients::{RemoteKeys, Replicas};
 use holdfast_store::suite::{Fixture, ManualClock};
 use holdfast_store::{Fsync, SqliteConfig, SqliteStore};
+use holdfast_telemetry::Metrics;
 use tokio::task::JoinHandle;
 
 struct Serving(JoinHandle<()>, #[allow(dead_code)] tempfile::TempDir);
@@ -24,7 +25,10 @@ async fn fixture() -> Fixture {
     let clock = ManualClock::default();
     let config = SqliteConfig { fsync: Fsync::Never, ..SqliteConfig::new(folder.path().join("test.db")) };
     let store = SqliteStore::open(config, clock.source()).await.unwrap();
-    let service = Idempotency::new(Config::default(), Deps { keys: Arc::new(store.clone()) });
+    let service = Idempotency::new(
+        Config::default(),
+        Deps { keys: Arc::new(store.clone()), metrics: Metrics::no_op() },
+    );
     let (listener, address) = holdfast_rpc::server::bind("127.0.0.1:0").await.unwrap();
     let server = Server::new(holdfast_rpc::server::Config::default()).add(service.grpc());
     let server = tokio::spawn(async move { server.serve(listener, std::future::pending()).await.unwrap() });

@@ -9,6 +9,7 @@ mod heartbeats;
 mod hedges;
 mod last_good;
 mod lost_answers;
+mod metrics;
 mod sensitive;
 mod takeover;
 mod timeline;

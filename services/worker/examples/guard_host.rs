@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use holdfast_runtime::{Clock, Ids, SystemClock};
+use holdfast_telemetry::Metrics;
 use holdfast_types::worker::{CallRef, Execute, ExecuteEvent};
 use holdfast_types::{Key, Namespace, Payload};
 use holdfast_worker::config::Grants;
@@ -33,6 +34,7 @@ async fn run(args: &[String]) -> Result<(), Box<dyn std::error::Error>> {
         blobs: None,
         keys: None,
         guard: GuardCommand::default(),
+        metrics: Metrics::no_op(),
     };
     let grants = Grants { exec: vec![program.clone()], ..Grants::default() };
     let worker = Worker::new(Config { grants, ..Config::default() }, deps, Vec::new())?;

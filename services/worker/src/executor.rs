@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use holdfast_ports::{Blobs, ExecuteStream, Keys, Tools};
 use holdfast_runtime::Clock;
+use holdfast_telemetry::{Held, Metrics};
 use holdfast_types::worker::{CallRef, Execute, FenceAnswer, ProbeAnswer, Recorded};
 use holdfast_types::{Failure, Key, Timestamp, ToolManifest, ToolName, WorkerId};
 use serde_json::Value;
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     table: Mutex<Table>,
     draining: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    pub(crate) metrics: Arc<Metrics>,
+    _slots_counted: Held,
 }
 
 /// What an executor is given beside its configuration.
@@ -59,6 +62,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) blobs: Option<Arc<dyn Blobs>>,
     pub(crate) keys: Option<Arc<dyn Keys>>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Executor {
@@ -80,6 +84,8 @@ impl Executor {
             places: Arc::new(Semaphore::new(config.slots + config.queue)),
             draining: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            _slots_counted: parts.metrics.worker_slots(config.slots),
+            metrics: parts.metrics,
             config,
         };
         Ok(Self { shared: Arc::new(shared) })

@@ -113,11 +113,14 @@ async fn work(
     execute: Execute,
     _place: OwnedSemaphorePermit,
 ) -> Work {
+    let queued = shared.metrics.worker_queued();
     let slot = tokio::select! {
         slot = Arc::clone(&shared.slots).acquire_owned() => slot,
         () = attempt.stopping().cancelled() => return Err(stopped(&attempt)),
     };
     let _slot = slot.map_err(|_| stopped(&attempt))?;
+    drop(queued);
+    let _in_use = shared.metrics.worker_slot_in_use();
     let mut args = result::fetch(&shared, &execute.args).await?;
     attempt.give(shared.secrets.fill(&execute.tool, &mut args)?);
     hosted.check(&args)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use holdfast_ports::{Blobs, Keys, Tools};
 use holdfast_runtime::{Clock, Ids};
+use holdfast_telemetry::Metrics;
 use holdfast_tool::Tool;
 use holdfast_types::worker::WorkerInfo;
 use holdfast_types::{Timestamp, WorkerId};
@@ -26,6 +27,8 @@ pub struct Deps {
     pub keys: Option<Arc<dyn Keys>>,
     /// How programs are guarded.
     pub guard: GuardCommand,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The command that runs a program under the guard: a binary that calls [`crate::guard::main`].
@@ -81,6 +84,7 @@ impl Worker {
             clock: deps.clock,
             blobs: deps.blobs,
             keys: deps.keys,
+            metrics: deps.metrics,
         };
         let executor = Executor::new(config.clone(), parts)?;
         Ok(Self { executor, config, started_at })

@@ -390,3 +390,25 @@ async fn a_worker_that_stops_takes_nothing_new_and_ends_what_runs() {
     assert_eq!(failure(end(hanging).await).effect, Effect::Unknown);
     executor.drained().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn slots_and_who_waits_for_one_are_counted_until_the_work_has_ended() {
+    let telemetry = holdfast_telemetry::scraped().unwrap();
+    let config = Config { slots: 1, queue: 5, ..Config::default() };
+    let rig = Rig::with(config, |deps| deps.metrics = telemetry.metrics());
+    let value = |name: &str| telemetry.scrape().unwrap().value(name).unwrap_or_default();
+    let load = || {
+        let of = |name: &str| value(&format!("holdfast_worker_{name}"));
+        (of("slots"), of("slots_in_use"), of("queue"))
+    };
+    assert_eq!(load(), (1.0, 0.0, 0.0));
+    let first = rig.start(rig.request("put", "a", json!({"after_ms": 1_000}))).await;
+    let second = rig.start(rig.request("put", "b", json!({"end": "panic"}))).await;
+    assert_eq!(load(), (1.0, 1.0, 1.0));
+    end(first).await.unwrap();
+    let _ = end(second).await;
+    crate::common::settle().await;
+    assert_eq!(load(), (1.0, 0.0, 0.0));
+    drop(rig);
+    assert_eq!(value("holdfast_worker_slots"), 0.0, "a worker that is gone has no slots");
+}

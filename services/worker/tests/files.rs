@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use holdfast_runtime::{Clock, Ids, SystemClock};
+use holdfast_telemetry::Metrics;
 use holdfast_testkit::Folder;
 use holdfast_types::worker::{CallOutcome, CallRef, Execute, ExecuteEvent};
 use holdfast_types::{Effect, Failure, Key, Namespace, Payload, Reason, TaskId};
@@ -31,6 +32,7 @@ impl Files {
             blobs: None,
             keys: None,
             guard: GuardCommand::default(),
+            metrics: Metrics::no_op(),
         };
         let grants = Grants { read: vec![root.clone()], write: vec![root], ..Grants::default() };
         let worker = Worker::new(Config { grants, ..Config::default() }, deps, Vec::new()).unwrap();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use holdfast_runtime::{Clock, Ids, Secret, SystemClock};
+use holdfast_telemetry::Metrics;
 use holdfast_types::worker::{CallOutcome, CallRef, Execute, ExecuteEvent};
 use holdfast_types::{Class, Effect, Key, Namespace, Payload, Reason, TaskId};
 use holdfast_worker::config::{Grants, SecretGrant};
@@ -101,6 +102,7 @@ impl Caller {
             blobs: None,
             keys: None,
             guard: GuardCommand::default(),
+            metrics: Metrics::no_op(),
         };
         let token =
             SecretGrant { value: Secret::new("hunter2"), tools: vec!["http_request".parse().unwrap()] };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use holdfast_ports::ExecuteStream;
 use holdfast_runtime::{Clock, Ids, SystemClock};
+use holdfast_telemetry::Metrics;
 use holdfast_testkit::{ChildGuard, Folder, running_with};
 use holdfast_types::worker::{CallOutcome, CallRef, Execute, ExecuteEvent};
 use holdfast_types::{Class, Effect, Key, Namespace, Payload, Reason, SideEffect, TaskId};
@@ -28,6 +29,7 @@ fn worker(grants: Grants) -> Worker {
         blobs: None,
         keys: None,
         guard: GuardCommand { program: guard_host(), args: vec!["guard".to_owned()] },
+        metrics: Metrics::no_op(),
     };
     Worker::new(Config { grants, ..Config::default() }, deps, Vec::new()).unwrap()
 }

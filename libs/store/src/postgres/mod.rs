@@ -2,6 +2,7 @@
 //! own. Several replicas may write to one database at once.
 
 mod append;
+mod backlog;
 mod blobs;
 mod check;
 mod checkpoints;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_ports::Result;
+use holdfast_telemetry::Metrics;
 use holdfast_types::Timestamp;
 use sqlx::PgPool;
 
@@ -58,6 +60,7 @@ struct Inner {
     clock: PostgresClock,
     config: PostgresConfig,
     shards: Shards,
+    metrics: Arc<Metrics>,
 }
 
 impl std::fmt::Debug for PostgresStore {

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_telemetry::Metrics;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions, PgConnection};
 
@@ -33,6 +34,18 @@ impl PostgresStore {
     /// can't be used; [`Error::NewerDatabase`] for a store of a later release; [`Error::Loses`] where the server may
     /// lose what it has answered and the configuration refuses that.
     pub async fn open(config: PostgresConfig, clock: PostgresClock) -> Result<Self> {
+        Self::open_measured(config, clock, Metrics::no_op()).await
+    }
+
+    /// Opens it as [`Self::open`] does, and measures the commits of appends.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub async fn open_measured(
+        config: PostgresConfig,
+        clock: PostgresClock,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self> {
         let (options, server) = options(&config)?;
         let mut connection = connect(&options, &server).await?;
         let found = losses::find(&mut connection)
@@ -52,6 +65,7 @@ impl PostgresStore {
             clock,
             config,
             shards: Shards::new(),
+            metrics,
         });
         Ok(Self { inner })
     }

@@ -16,6 +16,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::failed::{Failed, unavailable};
 use super::tx::{Tx, abandon, hang_up, is_lost, pause, silent};
@@ -135,7 +136,9 @@ impl Loop {
     }
 
     async fn commit(&mut self, inner: &Arc<Inner>, mut batch: Vec<PendingAppend>) {
+        let began = Instant::now();
         let Err(failed) = self.transact(inner, &mut batch).await else {
+            inner.metrics.commit(batch.len(), began.elapsed());
             return batch.into_iter().for_each(PendingAppend::answer);
         };
         if batch.len() == 1 || !is_about_one(&failed) {

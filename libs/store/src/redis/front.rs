@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_ports::{Begin, BeginAnswer, Durability, Error, KeyAnswer, Keys, Resolve, Result};
+use holdfast_telemetry::{FrontAnswer, Metrics};
 use holdfast_types::key::{Holder, Key, KeyRow, KeyState, LateEvidence};
 use holdfast_types::{Failure, Payload};
 use tokio::time::Instant;
 
 use super::config::RedisConfig;
 use super::error::RedisError;
-use super::hints::{Hint, Hints, may_stand_here};
+use super::hints::{Hint, Hints, Look, may_stand_here};
 use crate::Clock;
 use crate::rules::keys::is_settled;
 
@@ -24,6 +25,7 @@ pub struct FrontedKeys {
     index: Arc<dyn Keys>,
     hints: Hints,
     poll: Duration,
+    metrics: Arc<Metrics>,
 }
 
 impl std::fmt::Debug for FrontedKeys {
@@ -39,7 +41,13 @@ impl FrontedKeys {
     /// # Errors
     /// A setting is wrong.
     pub fn new(index: Arc<dyn Keys>, config: &RedisConfig, clock: Option<Clock>) -> Result<Self, RedisError> {
-        Ok(Self { index, hints: Hints::new(config, clock)?, poll: config.poll })
+        Ok(Self { index, hints: Hints::new(config, clock)?, poll: config.poll, metrics: Metrics::no_op() })
+    }
+
+    /// Counts what Redis says of keys.
+    #[must_use]
+    pub fn measured(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Asks the index about a row that Redis has held for a while. None: the index is right, and is to be asked.
@@ -135,11 +143,15 @@ impl Keys for FrontedKeys {
 
     async fn begin(&self, begin: Begin) -> Result<BeginAnswer> {
         let asked = Instant::now();
-        if let Some(hint) = self.hints.look(&begin.key).await {
-            let known = if hint.fresh { Some(hint.row) } else { self.confirm(&hint, asked).await? };
-            if let Some(replayed) = known.and_then(|row| replay(row, &begin.fingerprint)) {
-                return Ok(replayed);
-            }
+        let (said, known) = match self.hints.look(&begin.key).await {
+            Look::Found(hint) if hint.fresh => (FrontAnswer::Hit, Some(hint.row)),
+            Look::Found(hint) => (FrontAnswer::Miss, self.confirm(&hint, asked).await?),
+            Look::Nothing => (FrontAnswer::Miss, None),
+            Look::Away => (FrontAnswer::Away, None),
+        };
+        self.metrics.key_front(said);
+        if let Some(replayed) = known.and_then(|row| replay(row, &begin.fingerprint)) {
+            return Ok(replayed);
         }
         let key = begin.key.clone();
         let answer = self.index.begin(begin).await?;

@@ -35,6 +35,16 @@ pub(super) struct Hint {
     pub(super) now: Timestamp,
 }
 
+/// What a look has found.
+pub(super) enum Look {
+    /// A row.
+    Found(Box<Hint>),
+    /// No row.
+    Nothing,
+    /// Redis does not answer, or is left alone.
+    Away,
+}
+
 /// The hints, behind a gate.
 pub(super) struct Hints {
     scripts: Scripts,
@@ -63,12 +73,16 @@ impl Hints {
         self.news.subscribe(self.scripts.name(key))
     }
 
-    /// Looks for a settled row; none where Redis does not answer.
-    pub(super) async fn look(&self, key: &Key) -> Option<Hint> {
+    /// Looks for a settled row.
+    pub(super) async fn look(&self, key: &Key) -> Look {
         if !self.gate.lets_through() {
-            return None;
+            return Look::Away;
         }
-        self.gate.learn(self.read(key).await).ok().flatten()
+        match self.gate.learn(self.read(key).await) {
+            Ok(Some(hint)) => Look::Found(Box::new(hint)),
+            Ok(None) => Look::Nothing,
+            Err(_) => Look::Away,
+        }
     }
 
     async fn read(&self, key: &Key) -> Result<Option<Hint>, Lost> {

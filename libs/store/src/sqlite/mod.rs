@@ -1,6 +1,7 @@
 //! The ports over one SQLite database: WAL, one writer that groups commits, a few readers.
 
 mod append;
+mod backlog;
 mod blobs;
 mod checkpoints;
 mod claims;

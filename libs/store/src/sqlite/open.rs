@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_telemetry::Metrics;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -35,13 +36,22 @@ impl SqliteStore {
     /// [`Error::Newer`] for a store of a later release; [`Error::Open`] and [`Error::Migrate`] where the file can't
     /// be used.
     pub async fn open(config: SqliteConfig, clock: Clock) -> Result<Self> {
+        Self::open_measured(config, clock, Metrics::no_op()).await
+    }
+
+    /// Opens it as [`Self::open`] does, and measures its commits.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub async fn open_measured(config: SqliteConfig, clock: Clock, metrics: Arc<Metrics>) -> Result<Self> {
         let refuse = |source| Error::Open { path: config.path.clone(), source };
         let options = options(&config);
         let mut connection = options.connect().await.map_err(refuse)?;
         migrate(&config, &mut connection).await?;
         let readers = readers(&config, options).await.map_err(refuse)?;
         let notices = Arc::new(Notices::new());
-        let writer = Writer::start(connection, Arc::clone(&notices), Arc::clone(&clock), config.clone());
+        let writer =
+            Writer::start(connection, Arc::clone(&notices), Arc::clone(&clock), config.clone(), metrics);
         Ok(Self { inner: Arc::new(Inner { readers, writer, notices, clock, config }) })
     }
 }

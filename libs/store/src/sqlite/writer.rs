@@ -11,11 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use holdfast_ports::{Error, Result};
+use holdfast_telemetry::Metrics;
 use holdfast_types::Timestamp;
 use holdfast_types::journal::{Append, Appended};
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::append;
 use super::failed::{Failed, to_error};
@@ -171,9 +173,10 @@ impl Writer {
         notices: Arc<Notices>,
         clock: Clock,
         config: SqliteConfig,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let (jobs, inbox) = mpsc::channel(BATCH);
-        let run = Loop { connection, inbox, notices, clock, config };
+        let run = Loop { connection, inbox, notices, clock, config, metrics };
         let task = tokio::spawn(run.run());
         Self { jobs: Mutex::new(Some(jobs)), task: Mutex::new(Some(task)) }
     }
@@ -217,6 +220,7 @@ struct Loop {
     notices: Arc<Notices>,
     clock: Clock,
     config: SqliteConfig,
+    metrics: Arc<Metrics>,
 }
 
 impl Loop {
@@ -249,9 +253,13 @@ impl Loop {
     }
 
     async fn commit(&mut self, mut batch: Vec<Job>) {
+        let began = Instant::now();
         for attempt in 1..=2 {
             match self.transact(&mut batch).await {
-                Ok(()) => return batch.into_iter().for_each(Job::answer),
+                Ok(()) => {
+                    self.metrics.commit(batch.len(), began.elapsed());
+                    return batch.into_iter().for_each(Job::answer);
+                }
                 Err(error) => {
                     tracing::warn!(attempt, jobs = batch.len(), %error, "a transaction failed");
                 }

@@ -1,6 +1,8 @@
 //! The suite on PostgreSQL, and what is its own: replicas over one database, cut connections, a killed server.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../common/backlog.rs"]
+mod backlog;
 #[path = "../common/certificates.rs"]
 mod certificates;
 mod crash;

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use holdfast_runtime::{Clock, SystemClock};
 use holdfast_store::suite::{Fixture, ManualClock};
-use holdfast_store::{Error, PostgresStore, Prunable};
+use holdfast_store::{Backlog, Error, PostgresClock, PostgresStore, Prunable};
 use holdfast_testkit::PostgresDatabase;
 
+use crate::backlog;
 use crate::pruning::{GOES, fill, prune};
 use crate::{config, open};
 
@@ -86,4 +87,23 @@ async fn a_store_of_a_later_release_is_not_looked_into() {
     connection.close().await.unwrap();
     let refused = PostgresStore::survey(&config).await.unwrap_err();
     assert!(matches!(refused, Error::NewerDatabase { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn what_waits_is_counted_by_what_it_waits_for() {
+    let database = PostgresDatabase::create().unwrap();
+    let clock = ManualClock::default();
+    let telemetry = holdfast_telemetry::scraped().unwrap();
+    let given = PostgresClock::Given(clock.source());
+    let store = PostgresStore::open_measured(config(&database), given, telemetry.metrics()).await.unwrap();
+    assert_eq!(store.backlog().await.unwrap(), Backlog::default());
+    let fixture = Fixture::new(store.clone(), clock, ());
+    backlog::fill(&fixture).await;
+    assert_eq!(store.backlog().await.unwrap(), backlog::filled());
+    fixture.clock.advance(LONG_AGO);
+    let late = store.backlog().await.unwrap();
+    assert!(late.queued > backlog::filled().queued, "a session's end counts: {late:?}");
+    let commits = telemetry.scrape().unwrap().value("holdfast_store_commit_duration_seconds_count");
+    assert_eq!(commits, Some(4.0), "one for each task that was given back");
+    store.close().await;
 }

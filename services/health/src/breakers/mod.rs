@@ -6,7 +6,7 @@ mod owned;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use holdfast_resilience::breaker::{Breaker, Forced, Generation, Outcome, Policy, View};
+use holdfast_resilience::breaker::{Breaker, Forced, Generation, Outcome, Policy, Position, View};
 use holdfast_types::{InstanceId, Timestamp};
 
 pub(crate) use board::{Board, Standing, Trial};
@@ -41,6 +41,14 @@ pub(crate) enum CallKind {
     Plain,
     /// It was the trial of a half-open breaker.
     Trial,
+}
+
+/// A breaker's change of position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Move {
+    pub(crate) dependency: String,
+    pub(crate) from: Position,
+    pub(crate) to: Position,
 }
 
 /// All breakers.
@@ -94,7 +102,7 @@ impl Breakers {
         }
         let seed = self.incarnation;
         let breaker = Breaker::rebuilt(self.policy.clone(), self.incarnation, seed, &[view], now.running);
-        let rebuilt = Owned::from_breaker(breaker, now);
+        let rebuilt = Owned::adopted(breaker, now);
         if self.owned.contains_key(dependency) || self.owned.len() < LIMIT {
             self.owned.insert(dependency.to_owned(), rebuilt);
         }
@@ -113,6 +121,16 @@ impl Breakers {
         for owned in self.owned.values_mut() {
             owned.tick(now);
         }
+    }
+
+    /// Takes the moves of all breakers since the last time; those of one in their order.
+    pub(crate) fn take_moves(&mut self) -> Vec<Move> {
+        let mut moves = Vec::new();
+        for (name, owned) in &mut self.owned {
+            let of = |(from, to)| Move { dependency: name.clone(), from, to };
+            moves.extend(owned.take_moves().into_iter().map(of));
+        }
+        moves
     }
 
     /// When [`tick`](Self::tick) has something to do, since the service's start.

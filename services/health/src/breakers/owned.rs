@@ -18,6 +18,8 @@ pub(super) struct Owned {
     /// Who lately used it; the next trial goes to the first.
     users: VecDeque<InstanceId>,
     trial: Option<(InstanceId, Ticket)>,
+    /// What has not been told yet.
+    moves: Vec<(Position, Position)>,
 }
 
 impl Owned {
@@ -27,7 +29,22 @@ impl Owned {
     }
 
     pub(super) const fn from_breaker(breaker: Breaker, now: Now) -> Self {
-        Self { breaker, since: now.wall, users: VecDeque::new(), trial: None }
+        Self { breaker, since: now.wall, users: VecDeque::new(), trial: None, moves: Vec::new() }
+    }
+
+    /// Takes over from another owner, where this one stood closed.
+    pub(super) fn adopted(breaker: Breaker, now: Now) -> Self {
+        let position = breaker.view(now.running).position;
+        let mut adopted = Self::from_breaker(breaker, now);
+        if position != Position::Closed {
+            adopted.moves.push((Position::Closed, position));
+        }
+        adopted
+    }
+
+    /// Takes the moves since the last time, in their order: from where, and to where.
+    pub(super) fn take_moves(&mut self) -> Vec<(Position, Position)> {
+        std::mem::take(&mut self.moves)
     }
 
     /// Says whether nothing has happened to it yet.
@@ -101,6 +118,7 @@ impl Owned {
             tracing::info!(from = ?transition.from, to = ?transition.to, cause = ?transition.cause, "breaker moved");
             self.since = now.wall;
             self.trial = None;
+            self.moves.push((transition.from, transition.to));
         }
     }
 

@@ -1,7 +1,5 @@
 #![allow(clippy::unwrap_used)]
 
-use holdfast_resilience::breaker::Position;
-
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);

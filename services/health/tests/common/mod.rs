@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use holdfast_health::{Config, Deps, Health};
 use holdfast_ports::{ExecuteStream, Tools};
 use holdfast_runtime::{ManualClock, SeededEntropy};
+use holdfast_telemetry::Metrics;
 use holdfast_types::worker::{CallRef, Execute, FenceAnswer, ProbeAnswer, Recorded, WorkerInfo};
 use holdfast_types::{Class, Effect, Failure, Key, Reason, Timestamp, ToolManifest, ToolName, WorkerId};
 
@@ -84,6 +85,10 @@ pub fn health() -> (Health, Arc<Answers>, Arc<ManualClock>) {
 }
 
 pub fn health_with(config: Config) -> (Health, Arc<Answers>, Arc<ManualClock>) {
+    health_measured(config, Metrics::no_op())
+}
+
+pub fn health_measured(config: Config, metrics: Arc<Metrics>) -> (Health, Arc<Answers>, Arc<ManualClock>) {
     let answers = Arc::<Answers>::default();
     let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_700_000_000_000_000)));
     let dial = {
@@ -93,7 +98,8 @@ pub fn health_with(config: Config) -> (Health, Arc<Answers>, Arc<ManualClock>) {
             Arc::new(Fake(answers.clone())) as Arc<dyn Tools>
         })
     };
-    let deps = Deps { dial, clock: clock.clone(), entropy: Arc::new(SeededEntropy::new(1)) };
+    let entropy = Arc::new(SeededEntropy::new(1));
+    let deps = Deps { dial, clock: clock.clone(), entropy, metrics };
     (Health::new(config, deps), answers, clock)
 }
 

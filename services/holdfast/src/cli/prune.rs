@@ -4,6 +4,7 @@ use holdfast_ports::Error as PortError;
 use holdfast_runtime::config::Flag;
 use holdfast_runtime::{Clock, SystemClock};
 use holdfast_store::{DataFolder, PostgresStore, Prunable, SqliteStore};
+use holdfast_telemetry::Metrics;
 use serde_json::json;
 
 use super::place::{Place, place};
@@ -102,7 +103,7 @@ async fn remove(settings: &Settings, place: Place) -> Result<Removed> {
             if place == Place::Folder {
                 settings.store.url = Default::default();
             }
-            let stored = stored::open(&settings, &Process::system()).await?;
+            let stored = stored::open(&settings, &Process::system(Metrics::no_op())).await?;
             let removed = swept(&stored.ports(), finished_before, "the store").await;
             stored.close().await;
             removed

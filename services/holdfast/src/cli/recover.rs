@@ -7,6 +7,7 @@ use holdfast_proto::convert::time::{read_timestamp, timestamp};
 use holdfast_runtime::config::Flag;
 use holdfast_runtime::{Clock, SystemClock};
 use holdfast_store::DataFolder;
+use holdfast_telemetry::Metrics;
 use holdfast_types::Timestamp;
 use holdfast_types::restore::{MarkMode, MarkRestored, Marked, Restore};
 use holdfast_types::time::parse_duration;
@@ -149,7 +150,7 @@ async fn mark(settings: &Settings, place: Place, request: MarkRestored) -> Resul
             if place == Place::Folder {
                 settings.store.url = Default::default();
             }
-            let stored = stored::open(&settings, &Process::system()).await?;
+            let stored = stored::open(&settings, &Process::system(Metrics::no_op())).await?;
             let marked = marked(&stored, request).await;
             stored.close().await;
             marked

@@ -7,6 +7,7 @@ use holdfast_plan::{Inputs, Tools, validate};
 use holdfast_ports::Directory;
 use holdfast_rpc::server;
 use holdfast_runtime::Ids;
+use holdfast_telemetry::Metrics;
 use holdfast_types::ToolManifest;
 use serde_json::{Map, Value, json};
 
@@ -85,7 +86,7 @@ fn shown(finding: &holdfast_plan::Finding) -> Value {
 /// The tools of the built-in worker and of the plan's local workers; none where those can't be started.
 async fn tools_here(file: &PlanFile, context: &Context) -> Result<Option<Vec<ToolManifest>>> {
     let settings = &context.config.value;
-    let process = Process::system();
+    let process = Process::system(Metrics::no_op());
     let builtin = compose::build_worker(&process, settings.worker.clone(), None, None, Vec::new())?;
     let mut tools = builtin.info(String::new()).tools;
     let local = file.document.local().filter(|local| !local.workers.is_empty());

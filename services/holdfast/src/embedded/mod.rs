@@ -22,7 +22,7 @@ use crate::compose::{self, InProcess, Process, Stores, Surroundings};
 use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::settings::{Listen, Settings};
-use crate::{folder, retention, stored};
+use crate::{backlog, folder, retention, stored};
 
 /// How long the servers let calls under way end, once the tasks are given back.
 const SERVERS_DRAIN: Duration = Duration::from_millis(500);
@@ -56,7 +56,7 @@ impl Platform {
         telemetry: &Telemetry,
         shutdown: &Shutdown,
     ) -> Result<Self> {
-        let process = Process::system();
+        let process = Process::system(telemetry.metrics());
         let folder = folder::take(&settings.data_dir).await?;
         let store = open(&folder, settings, &process).await?;
         let stores = Stores::of(store.clone());
@@ -79,7 +79,7 @@ impl Platform {
         let mut servers = JoinSet::new();
         let roles = roles::Roles {
             orchestrator: &orchestrator,
-            idempotency: compose::build_idempotency(stores.keys.clone()),
+            idempotency: compose::build_idempotency(&process, stores.keys.clone()),
             checkpoint: compose::build_checkpoint(&process, stores.clone()),
             health: &health,
             worker: &worker,
@@ -90,6 +90,15 @@ impl Platform {
         let (clock, tasks, ending) = (process.clock.clone(), settings.retention.tasks, serving.clone());
         servers.spawn(async move {
             retention::keep(stores, clock, tasks, ending).await;
+            Ok(())
+        });
+        let (looked_at, metrics, ending) = (store.clone(), process.metrics.clone(), serving.clone());
+        servers.spawn(async move {
+            let look = || {
+                let store = looked_at.clone();
+                async move { store.backlog().await }
+            };
+            backlog::keep(look, metrics, ending).await;
             Ok(())
         });
         let (running, ending) = (shutdown.clone(), serving.clone());

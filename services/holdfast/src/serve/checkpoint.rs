@@ -7,7 +7,7 @@ use super::Site;
 use crate::compose;
 use crate::error::Result;
 use crate::network::Door;
-use crate::{retention, stored};
+use crate::{backlog, retention, stored};
 
 /// Serves until a signal comes.
 ///
@@ -22,7 +22,10 @@ pub(crate) async fn run(site: Site) -> Result<()> {
         site.serve(listener, site.server(Door::Members, server::Config::default()).add(checkpoint.grpc()));
     let (tasks, clock) = (site.settings.retention.tasks, site.process.clock.clone());
     let keeping = retention::keep(stored.ports(), clock, tasks, site.shutdown.clone());
-    let (served, (), ()) = tokio::join!(serving, checkpoint.run(site.shutdown.draining()), keeping);
+    let (metrics, ending) = (site.process.metrics.clone(), site.shutdown.clone());
+    let looking = backlog::keep(|| stored.backlog(), metrics, ending);
+    let (served, (), (), ()) =
+        tokio::join!(serving, checkpoint.run(site.shutdown.draining()), keeping, looking);
     stored.close().await;
     site.close().await;
     served

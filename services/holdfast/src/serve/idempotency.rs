@@ -14,7 +14,7 @@ use crate::network::Door;
 /// [`crate::error::Error`] where the port is taken, or what it is to stand on does not do.
 pub(crate) async fn run(site: Site) -> Result<()> {
     let keys = joined::key_table(&site).await?;
-    let idempotency = compose::build_idempotency(keys);
+    let idempotency = compose::build_idempotency(&site.process, keys);
     let (listener, bound) = site.bind(Door::Members, site.settings.serve.idempotency).await?;
     site.ready(bound, Map::new()).await?;
     let serving =

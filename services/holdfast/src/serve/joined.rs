@@ -43,7 +43,10 @@ pub(super) async fn key_table(site: &Site) -> Result<Arc<dyn Keys>> {
     let refused = |error: RedisError| Error::platform("Redis can't be used")(error.into());
     match stores(&site.settings.join, &site.network) {
         Some(stores) if redis.url.is_empty() => Ok(stores.keys),
-        Some(stores) => Ok(Arc::new(FrontedKeys::new(stores.keys, redis, None).map_err(refused)?)),
+        Some(stores) => {
+            let fronted = FrontedKeys::new(stores.keys, redis, None).map_err(refused)?;
+            Ok(Arc::new(fronted.measured(site.process.metrics.clone())))
+        }
         None if redis.url.is_empty() => Err(nowhere("the journal, whose key table decides", "--checkpoint")),
         None => Ok(Arc::new(RedisKeys::open(redis, None).await.map_err(refused)?)),
     }

@@ -59,7 +59,7 @@ impl Site {
         let network = Network::of(&settings)?;
         let shutdown = Shutdown::new();
         tokio::spawn(holdfast_runtime::shutdown::obey_signals(shutdown.clone()));
-        let process = Process::system();
+        let process = Process::system(telemetry.metrics());
         Ok(Self { role, settings, process, network, telemetry, shutdown, output, announce })
     }
 

@@ -5,7 +5,7 @@ use std::process::Output;
 use holdfast_testkit::{Flush, Postgres, Redis};
 use serde_json::Value;
 
-use crate::binary::{GUARD, lines, output, stderr, stdout};
+use crate::binary::{GUARD, lines, metrics_at, output, stderr, stdout};
 use crate::plans;
 use crate::scene::{Scene, wait_until};
 
@@ -71,16 +71,12 @@ fn a_cancelled_task_says_so() {
 
 #[test]
 fn metrics_are_there_to_be_read() {
-    use std::io::{Read, Write};
     let scene = Scene::new(plans::trip);
     let dev = scene.dev();
     let submitted =
         output(scene.holdfast().args(["submit", "plan.yaml", "--watch", "--server", &dev.server()]));
     assert_eq!(submitted.status.code(), Some(0), "{}", stderr(&submitted));
-    let mut stream = std::net::TcpStream::connect(dev.address("metrics")).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
+    let text = metrics_at(&dev.address("metrics"));
     assert!(text.contains("holdfast_retries_total{"), "{text}");
 }
 

@@ -9,7 +9,7 @@ pub use holdfast_testkit::Role;
 use holdfast_testkit::{Flush, Members, Postgres, Proxy, Redis, Setting, Sign};
 use serde_json::Value;
 
-use crate::binary::{self, GUARD, lines, output, stderr};
+use crate::binary::{self, GUARD, lines, metrics_at, output, stderr};
 use crate::scene::{Scene, wait_until};
 
 /// Settings that make a lost member show in seconds; their proportions are the defaults'.
@@ -114,6 +114,11 @@ impl Cluster {
     /// Starts a member again that was killed, where its peers look for it.
     pub fn start_again(&mut self, role: Role, which: usize) {
         self.members.start_again(role, which).unwrap();
+    }
+
+    /// What Prometheus reads of all replicas of a role.
+    pub fn metrics(&self, role: Role) -> Vec<String> {
+        self.members.metrics(role).map(metrics_at).collect()
     }
 
     /// Has an orchestrator reach `checkpoint` over a wire that can be cut; its workers it reaches as before.

@@ -16,6 +16,7 @@ use holdfast_rpc::Server;
 use holdfast_rpc::client::Channel;
 use holdfast_store::suite::{Fixture, ManualClock, driven};
 use holdfast_store::{Fsync, SqliteConfig, SqliteStore};
+use holdfast_telemetry::Metrics;
 use holdfast_types::key::KeyOp;
 use holdfast_types::{Key, Timestamp};
 use tokio::task::JoinHandle;
@@ -73,7 +74,11 @@ pub struct Replica {
 
 impl Replica {
     pub async fn new(keys: Arc<dyn Keys>) -> Self {
-        let service = Idempotency::new(Config::default(), Deps { keys });
+        Self::measured(keys, Metrics::no_op()).await
+    }
+
+    pub async fn measured(keys: Arc<dyn Keys>, metrics: Arc<Metrics>) -> Self {
+        let service = Idempotency::new(Config::default(), Deps { keys, metrics });
         let (listener, address) = holdfast_rpc::server::bind("127.0.0.1:0").await.unwrap();
         let server = Server::new(holdfast_rpc::server::Config::default()).add(service.grpc());
         let server =

@@ -131,11 +131,12 @@ impl Driver {
             silence,
             supersedable,
         };
+        let in_flight = attempt.shared.deps.metrics.call_in_flight();
         let span = self.spans.attempt(&attempt.execute.call, attempt.execute.attempt);
         self.work.push(Box::pin(async move {
             // The worker's span hangs under the attempt's, which is in the journal: no process takes it along.
             let done = propagation::under(span, attempt.run()).await;
-            drop(place);
+            drop((place, in_flight));
             done
         }));
     }

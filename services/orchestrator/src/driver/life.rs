@@ -155,6 +155,7 @@ pub(crate) async fn quarantine(shared: &Shared, claim: Claim, barren_lives: u32)
     };
     match super::writer::ask(Arc::clone(&shared.deps.journal), append).await.result {
         Ok(Appended::Ok { .. }) => {
+            shared.deps.metrics.quarantine();
             // No life follows that could.
             spans::export_lost(shared, claim).await;
             Ok(())

@@ -1,8 +1,9 @@
 //! What is counted and logged of a task's events, once, where they come about.
 
-use holdfast_engine::event::{Ended, Next};
+use holdfast_engine::event::{Ended, Handling, Next, Probe, Question, SkippedUndo};
 use holdfast_engine::{Emitted, Event};
 use holdfast_telemetry::{CompensationResult, Resolution, ResumeKind};
+use holdfast_types::inbox::Message;
 use holdfast_types::task::TaskBody;
 use holdfast_types::{CallId, Direction, ToolName};
 
@@ -74,15 +75,30 @@ impl Driver {
                 tracing::warn!(%task_id, call = %waits.call, failure = %waits.failure, "call waits for a tool");
             }
             Event::CallReplayed(_) => metrics.replay(),
-            Event::UndoSkipped(_) => metrics.compensation(CompensationResult::NothingToUndo),
-            Event::Probed(_) => metrics.unknown_outcome(Resolution::Probe),
+            Event::UndoSkipped(skipped) => metrics.compensation(match skipped.why {
+                SkippedUndo::NeverHappened => CompensationResult::NothingToUndo,
+                SkippedUndo::SharedWith { .. } | SkippedUndo::OutOfTime => CompensationResult::LeftStanding,
+            }),
+            Event::Probed(probed) => match probed.answer {
+                Probe::Done { .. } | Probe::NotDone => metrics.unknown_outcome(Resolution::Probe),
+                Probe::NotYet { .. } | Probe::Unknown => {}
+            },
             Event::LateOutcome(_) => metrics.unknown_outcome(Resolution::Late),
             Event::QuestionAsked(asked) => {
                 tracing::warn!(%task_id, call = %asked.call, "a person is asked");
-                metrics.unknown_outcome(Resolution::Unresolved);
+                if matches!(asked.question, Question::UnknownOutcome { .. }) {
+                    metrics.unknown_outcome(Resolution::Unresolved);
+                }
+            }
+            Event::MessageHandled(handled) => {
+                let resolves = matches!(handled.message.message, Message::ResolveOutcome { .. });
+                if resolves && handled.handling == Handling::Accepted {
+                    metrics.unknown_outcome(Resolution::Person);
+                }
             }
             Event::Finished(finished) => {
-                tracing::info!(%task_id, outcome = %finished.outcome, "task finished")
+                metrics.task_finished(finished.outcome);
+                tracing::info!(%task_id, outcome = %finished.outcome, "task finished");
             }
             _ => {}
         }

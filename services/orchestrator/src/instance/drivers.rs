@@ -56,6 +56,7 @@ impl Instance {
         let Start { lease, control, life, barren_lives } = start;
         let failures = self.state().failures.get(&life.claim.task).copied().unwrap_or(0);
         async move {
+            let _driven = shared.deps.metrics.task_driven();
             let barren = barren_lives.max(failures);
             if barren >= shared.config.poison_lives {
                 let task_id = life.claim.task;

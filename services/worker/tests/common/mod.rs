@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use holdfast_ports::{ExecuteStream, Tools};
 use holdfast_runtime::{Clock, Ids};
+use holdfast_telemetry::Metrics;
 use holdfast_testkit::VirtualClock;
 use holdfast_tool::{Answer, CallContext, EffectBegins, Tool, ToolFailure, manifest};
 use holdfast_types::worker::{
@@ -129,6 +130,7 @@ impl Rig {
             blobs: None,
             keys: None,
             guard: GuardCommand::default(),
+            metrics: Metrics::no_op(),
         };
         change(&mut deps);
         let tool = |name, class, begins| -> Arc<dyn Tool> {
