@@ -23,9 +23,13 @@ from_packages() {
   recipe=$(cat "$here"/* <(echo "$packages") | sha256sum | cut -c1-16)
   if current "$image"; then return; fi
   rm -rf "$scratch"/*
-  # shellcheck disable=SC2086 # a list of packages
+  # shellcheck disable=SC2086,SC2046 # lists
   "$here/rootfs.sh" "$scratch/root" $packages
-  install -m 0755 "$here/postgres.sh" "$scratch/root/usr/bin/docker-entrypoint.sh"
+  if [ "$image" = holdfast-local/postgres ]; then
+    install -m 0755 "$here/postgres.sh" "$scratch/root/usr/bin/docker-entrypoint.sh"
+    # Debian keeps the programs of each version apart; here there is one.
+    ln -s -t "$scratch/root/usr/bin" $(cd "$scratch/root" && printf '/%s ' usr/lib/postgresql/*/bin/*)
+  fi
   # A named volume takes the owner of the folder that it is mounted on.
   mkdir -p "$scratch"/owned/{data,secrets,var/lib/holdfast,var/lib/postgresql/data}
   tar -c -C "$scratch/root" --numeric-owner --owner=0 --group=0 -f "$scratch/image.tar" .

@@ -1,8 +1,6 @@
 #!/bin/sh
 # What docker-compose.yml uses of the entrypoint of PostgreSQL's official image.
 set -eu
-for folder in /usr/lib/postgresql/*/bin; do PATH=$folder:$PATH; done
-export PATH
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   # Moved into place when it is complete: a container that is killed meanwhile begins anew.
   rm -rf "$PGDATA.new"
