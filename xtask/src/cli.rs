@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::report::Report;
-use crate::{bench, examples, lint, proto, sizes, suite};
+use crate::{bench, compose, examples, lint, proto, sizes, suite};
 
 /// Builds, checks and measures Holdfast.
 #[derive(Debug, Parser)]
@@ -19,7 +19,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Runs every test: the API's files, unit, integration and doc tests, the examples. Installs what is missing.
+    /// Runs every test: the API's files, unit, integration and doc tests, the examples, the platform in
+    /// containers. Installs what is missing.
     Test {
         /// What to leave out.
         #[arg(long, value_enum)]
@@ -27,6 +28,8 @@ enum Task {
     },
     /// Runs what CI runs: formatting, lints, sizes, and all of `test`.
     Ci,
+    /// Tries docker-compose.yml on the Docker engine of this machine: its images are made here, nothing is pulled.
+    Compose,
     /// Measures durable steps a second, fan-out, storage and recovery, each beside its floor.
     Bench {
         /// Write the figures as JSON to this file too.
@@ -50,6 +53,8 @@ enum Part {
     Docs,
     /// The examples, run with the real binary.
     Examples,
+    /// The platform in containers.
+    Compose,
 }
 
 /// Does what the command line asks for.
@@ -67,6 +72,7 @@ pub(crate) fn run() -> Result<ExitCode> {
             bench::run(json)?;
             return Ok(ExitCode::SUCCESS);
         }
+        Task::Compose => compose::run(&mut report),
         Task::Test { skip } => test(&mut report, &skip),
         Task::Ci => {
             lint::formatting(&mut report);
@@ -88,5 +94,8 @@ fn test(report: &mut Report, skip: &[Part]) {
     }
     if !skip.contains(&Part::Examples) {
         examples::run(report);
+    }
+    if !skip.contains(&Part::Compose) {
+        compose::run(report);
     }
 }

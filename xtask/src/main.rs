@@ -2,6 +2,7 @@
 
 mod bench;
 mod cli;
+mod compose;
 mod counts;
 mod doctests;
 mod examples;
