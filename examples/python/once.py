@@ -37,6 +37,9 @@ from holdfast.v1 import idempotency_pb2 as pb
 from holdfast.v1.idempotency_pb2_grpc import IdempotencyServiceStub
 
 ADDRESS = os.environ.get("HOLDFAST_JOIN__IDEMPOTENCY", "127.0.0.1:7422")
+# What the published port asks for; empty: nothing.
+TOKEN = os.environ.get("HOLDFAST_AUTH__API_TOKEN", "")
+CREDENTIALS = [("authorization", f"Bearer {TOKEN}")] if TOKEN else []
 ANSWER_WITHIN = 5  # seconds, beside what an answer is asked to wait
 TRIES = 4
 
@@ -112,7 +115,7 @@ class Service:
             self.stub = self.stub or IdempotencyServiceStub(grpc.insecure_channel(self.address))
         for left in reversed(range(TRIES)):
             try:
-                return getattr(self.stub, verb)(request, timeout=wait + ANSWER_WITHIN)
+                return getattr(self.stub, verb)(request, timeout=wait + ANSWER_WITHIN, metadata=CREDENTIALS)
             except grpc.RpcError as error:
                 if left == 0 or error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                     raise

@@ -1,6 +1,7 @@
 """A Holdfast worker in plain grpcio: the contract of proto/holdfast/v1/worker.proto around the tools of tools.py."""
 
 import argparse
+import hmac
 import inspect
 import json
 import logging
@@ -17,7 +18,7 @@ from attempt import EXECUTED, LOCK, NOT_EXECUTED, REPEATABLE, Attempt, Row, seco
 from holdfast.v1 import common_pb2 as v1
 from holdfast.v1 import worker_pb2, worker_pb2_grpc
 from refusal import refuse
-from registration import keep_registered
+from registration import CLUSTER_TOKEN, keep_registered
 from tools import TOOLS
 
 SLOTS = 8
@@ -174,6 +175,21 @@ class Worker(worker_pb2_grpc.WorkerServiceServicer):
         return worker_pb2.ReconcileResponse(done={"result": {"json": json.dumps(result)}})
 
 
+class Gate(grpc.ServerInterceptor):
+    """Lets nobody in but the platform's own processes, where they have a token in common."""
+
+    def __init__(self, token):
+        self.wanted = f"Bearer {token}".encode()
+        self.closed = grpc.unary_unary_rpc_method_handler(self.turn_away)
+
+    def intercept_service(self, proceed, call):
+        shown = dict(call.invocation_metadata).get("authorization", "").encode()
+        return proceed(call) if hmac.compare_digest(shown, self.wanted) else self.closed
+
+    def turn_away(self, request, context):
+        refuse(context, "WRONG_TOKEN", "this worker is called with HOLDFAST_AUTH__CLUSTER_TOKEN")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--join", default=os.environ.get("HOLDFAST_JOIN__HEALTH"), help="where `health` listens")
@@ -182,7 +198,8 @@ def main():
     logging.basicConfig(level=logging.INFO, format="worker.py: %(message)s")
     # Orchestrators ping idle connections every 5 s; grpcio would hang up on them (ENHANCE_YOUR_CALM).
     options = [("grpc.http2.min_ping_interval_without_data_ms", 1000), ("grpc.keepalive_permit_without_calls", 1)]
-    server = grpc.server(ThreadPoolExecutor(max_workers=8 * SLOTS), options=options)
+    gates = [Gate(CLUSTER_TOKEN)] if CLUSTER_TOKEN else []
+    server = grpc.server(ThreadPoolExecutor(max_workers=8 * SLOTS), interceptors=gates, options=options)
     port = server.add_insecure_port(args.listen)
     worker = Worker(f"{args.listen.rpartition(':')[0]}:{port}")
     worker_pb2_grpc.add_WorkerServiceServicer_to_server(worker, server)

@@ -1,4 +1,4 @@
-"""`@once` over the real IdempotencyService: threads, processes, failures, a holder that is killed."""
+"""`@once` over the real IdempotencyService, at the published port: threads, processes, failures, a holder that is killed."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from stage import eventually
 
 class Once:
     def __init__(self, stage):
-        self.stage, self.address = stage, stage.addresses["idempotency"]
+        self.stage, self.address = stage, stage.addresses["orchestrator"]
         os.environ["LEDGER"] = str(stage.ledger)
         self.charge = charging.charges(self.address)
 

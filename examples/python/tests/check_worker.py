@@ -9,7 +9,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 import attempt as attempts
 from holdfast.v1 import common_pb2 as v1
-from holdfast.v1 import worker_pb2
+from holdfast.v1 import worker_pb2, worker_pb2_grpc
 from stage import eventually
 
 KEY = "default/post_invoice/check/"
@@ -62,6 +62,18 @@ class Contract:
         assert answer.worker.worker_id == self.info.worker_id and not answer.draining, answer
         assert {tool.name for tool in answer.worker.tools} == {"word_count", "post_invoice", "render_report"}
         self.worker.Check(worker_pb2.CheckRequest(worker_id=self.info.worker_id))
+
+    def lets_nobody_in_without_the_clusters_token(self):
+        with grpc.insecure_channel(self.info.address) as channel:
+            stranger = worker_pb2_grpc.WorkerServiceStub(channel)
+            for metadata in ([], [("authorization", "Bearer callers")]):
+                for call in (lambda: stranger.Describe(worker_pb2.DescribeRequest(), metadata=metadata),
+                             lambda: list(stranger.Execute(self.invoice(), metadata=metadata))):
+                    try:
+                        call()
+                        raise AssertionError("let in")
+                    except grpc.RpcError as refused:
+                        assert refused.code() == grpc.StatusCode.UNAUTHENTICATED, refused
 
     def runs_a_call_with_heartbeats(self):
         events, outcome = self.run(self.request("render_report", pages=4, page_ms=50))

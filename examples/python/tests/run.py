@@ -1,5 +1,6 @@
 """Checks the example against a real platform: `run.py PATH-OF-HOLDFAST`. A line for each check, and a closing line."""
 
+import os
 import signal
 import sys
 import time
@@ -7,6 +8,8 @@ import traceback
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
+# Of the platform, of its workers and of whoever calls them: everything here goes through the gates.
+os.environ |= {"HOLDFAST_AUTH__API_TOKEN": "callers", "HOLDFAST_AUTH__CLUSTER_TOKEN": "members"}
 
 from check_once import Once
 from check_plan import Plan
@@ -19,6 +22,7 @@ WHOLE_RUN = 120  # seconds, after which it is broken
 def checks(stage):
     worker = Contract(stage)
     yield worker.says_who_it_is
+    yield worker.lets_nobody_in_without_the_clusters_token
     yield worker.runs_a_call_with_heartbeats
     yield worker.a_second_execute_attaches_and_nothing_happens_twice
     yield worker.another_driver_attaches_and_the_earlier_one_is_stale

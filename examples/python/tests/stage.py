@@ -12,6 +12,7 @@ from pathlib import Path
 import grpc
 
 from holdfast.v1 import health_pb2, health_pb2_grpc, worker_pb2_grpc
+from registration import CREDENTIALS
 
 EXAMPLE = Path(__file__).resolve().parent.parent
 # Runs a program that ends with its parent, however that ends (Linux: PR_SET_PDEATHSIG). A program of its own and no
@@ -30,6 +31,15 @@ def eventually(what, condition, within=PATIENCE):
     return found
 
 
+class Carries(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+    """Carries the cluster's token, as a member does."""
+
+    def intercept_unary_unary(self, proceed, call, request):
+        return proceed(call._replace(metadata=CREDENTIALS), request)
+
+    intercept_unary_stream = intercept_unary_unary
+
+
 class Stage:
     """A platform that runs. What it starts ends with `close`."""
 
@@ -42,8 +52,7 @@ class Stage:
         try:
             self.start_platform()
             self.server = f"http://{self.addresses['orchestrator']}"
-            channel = self.started.enter_context(grpc.insecure_channel(self.addresses["health"]))
-            self.health = health_pb2_grpc.HealthServiceStub(channel)
+            self.health = health_pb2_grpc.HealthServiceStub(self.channel(self.addresses["health"]))
         except BaseException:
             self.close()
             raise
@@ -87,10 +96,14 @@ class Stage:
         self.processes[info.worker_id] = process
         return info
 
+    def channel(self, address):
+        """A member's way to an address."""
+        channel = self.started.enter_context(grpc.insecure_channel(address))
+        return grpc.intercept_channel(channel, Carries())
+
     def stub(self, info):
         """Calls a worker as an orchestrator does."""
-        channel = self.started.enter_context(grpc.insecure_channel(info.address))
-        return worker_pb2_grpc.WorkerServiceStub(channel)
+        return worker_pb2_grpc.WorkerServiceStub(self.channel(info.address))
 
     def workers(self):
         return self.health.Get(health_pb2.HealthServiceGetRequest()).view.workers

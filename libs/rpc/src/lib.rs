@@ -5,7 +5,10 @@ pub mod clients;
 pub mod convert;
 pub mod server;
 pub mod status;
+pub mod tls;
 
+mod token;
 mod trace;
 
 pub use server::Server;
+pub use token::{InvalidToken, Token};

@@ -115,6 +115,10 @@ closed_list! {
         KeyExpired = "KEY_EXPIRED",
         /// Missing or wrong credentials.
         Unauthenticated = "UNAUTHENTICATED",
+        /// A call of the platform carries no token, and needs one.
+        MissingToken = "MISSING_TOKEN",
+        /// A call of the platform carries a token that does not open what it asks for.
+        WrongToken = "WRONG_TOKEN",
         /// Not allowed.
         PermissionDenied = "PERMISSION_DENIED",
         /// What was asked for has not been granted to the worker (a program, a folder, a host, a secret).

@@ -2,23 +2,26 @@
 
 use holdfast_proto::v1;
 use holdfast_proto::v1::orchestrator_service_client::OrchestratorServiceClient;
-use holdfast_rpc::client::{Channel, Config};
+use holdfast_rpc::client::{self, Channel};
 use tonic::{Code, Response, Status, Streaming};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, told};
 use crate::exit::Exit;
+use crate::network::{Network, Scheme};
 
 /// Talks to one orchestrator.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     server: String,
+    channel: Channel,
     api: OrchestratorServiceClient<Channel>,
 }
 
 impl Client {
-    /// Makes a client of `http://HOST:PORT` or `HOST:PORT`; nothing is dialled before the first call.
-    pub(crate) fn new(server: &str) -> Result<Self> {
-        let address = server.strip_prefix("http://").unwrap_or(server).trim_end_matches('/');
+    /// Makes a client of `http://HOST:PORT`, `https://HOST:PORT` or `HOST:PORT`; nothing is dialled before the first
+    /// call.
+    pub(crate) fn new(server: &str, network: &Network) -> Result<Self> {
+        let (scheme, address) = Scheme::split(server.trim_end_matches('/'));
         let sound = address
             .rsplit_once(':')
             .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
@@ -28,16 +31,21 @@ impl Client {
             );
             return Err(Error::Usage(message));
         }
-        let channel = Channel::new(address, Config::default());
-        let api = OrchestratorServiceClient::new(channel)
+        let channel = network.published(address, scheme)?;
+        let api = OrchestratorServiceClient::new(channel.clone())
             .max_decoding_message_size(MESSAGE)
             .max_encoding_message_size(MESSAGE);
-        Ok(Self { server: format!("http://{address}"), api })
+        Ok(Self { server: format!("{}{address}", scheme.prefix()), channel, api })
     }
 
     /// Returns the server's address as a URL.
     pub(crate) fn server(&self) -> &str {
         &self.server
+    }
+
+    /// Returns the way to the server: for other services that it answers for.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
     }
 
     pub(crate) async fn submit(&self, request: v1::SubmitTaskRequest) -> Result<v1::SubmitTaskResponse> {
@@ -108,14 +116,18 @@ impl Client {
 
     /// Makes the command's error of a server's.
     pub(crate) fn refused(&self, status: &Status) -> Error {
+        // The server said nothing: the connection was never made, or was lost.
+        if let Some(error) = client::Error::behind(status) {
+            return Error::Unreachable { server: self.server.clone(), message: told(error) };
+        }
         let message = status.message().to_owned();
         let exit = match status.code() {
             Code::Unavailable => return Error::Unreachable { server: self.server.clone(), message },
-            // The server said nothing: the connection was never made, or was lost.
-            Code::Unknown if came_from_the_channel(status) => {
-                return Error::Unreachable { server: self.server.clone(), message };
-            }
-            Code::InvalidArgument | Code::OutOfRange | Code::NotFound | Code::AlreadyExists => Exit::Usage,
+            Code::InvalidArgument
+            | Code::OutOfRange
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::Unauthenticated => Exit::Usage,
             _ => Exit::Failed,
         };
         let message = match details(status) {
@@ -124,10 +136,6 @@ impl Client {
         };
         Error::Refused { message, exit }
     }
-}
-
-fn came_from_the_channel(status: &Status) -> bool {
-    std::error::Error::source(status).is_some_and(|source| source.is::<holdfast_rpc::client::SharedError>())
 }
 
 /// Messages of the API are at most 4 MiB; a page with its frame may be a little more.

@@ -9,7 +9,6 @@ use holdfast_health::Health;
 use holdfast_idempotency::Idempotency;
 use holdfast_orchestrator::{Host, KeyFront, Orchestrator};
 use holdfast_ports::{Blobs, Checkpoints, Directory, Inbox, Journal, Keys, Leases, Tasks, Tools};
-use holdfast_rpc::client::{self, Channel};
 use holdfast_rpc::clients::RemoteTools;
 use holdfast_runtime::{Clock, Entropy, Ids, SystemClock, SystemEntropy};
 use holdfast_telemetry::Telemetry;
@@ -18,6 +17,7 @@ use holdfast_types::WorkerId;
 use holdfast_worker::{GuardCommand, Worker};
 
 use crate::error::{Error, Result};
+use crate::network::Network;
 
 /// What every role of a process shares.
 #[derive(Debug, Clone)]
@@ -79,15 +79,11 @@ impl InProcess {
     }
 }
 
-/// Makes the way to a service at `HOST:PORT`.
-pub(crate) fn channel(address: &str) -> Channel {
-    Channel::new(address, client::Config::default())
-}
-
 /// Makes the directory: workers of this process are called directly, others by gRPC.
-pub(crate) fn build_health(process: &Process, local: InProcess) -> Health {
+pub(crate) fn build_health(process: &Process, local: InProcess, network: &Network) -> Health {
+    let network = network.clone();
     let dial: holdfast_health::Dial = Arc::new(move |info| {
-        local.get(info.id).unwrap_or_else(|| Arc::new(RemoteTools::new(channel(&info.address))))
+        local.get(info.id).unwrap_or_else(|| Arc::new(RemoteTools::new(network.channel(&info.address))))
     });
     let deps = holdfast_health::Deps { dial, clock: process.clock.clone(), entropy: process.entropy.clone() };
     Health::new(holdfast_health::Config::default(), deps)

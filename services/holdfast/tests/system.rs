@@ -21,5 +21,7 @@ mod plans;
 mod run;
 #[path = "system/scene.rs"]
 mod scene;
+#[path = "system/secured.rs"]
+mod secured;
 #[path = "system/spread.rs"]
 mod spread;

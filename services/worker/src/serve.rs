@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures::future::join_all;
 use holdfast_proto::v1::worker_service_server::WorkerServiceServer;
 use holdfast_rpc::Server;
-use holdfast_rpc::server;
 use holdfast_runtime::{Shutdown, SystemEntropy};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -48,8 +47,9 @@ impl Worker {
         format!("{name}:{}", bound.port())
     }
 
-    /// Serves at `listener` and stays registered at each of `registrars`, the directory's replicas, until `shutdown`
-    /// drains, then lets the running calls end within 20 s, stops those that have not, and returns.
+    /// Serves at `listener`, by `server` with its gate and its certificates, and stays registered at each of
+    /// `registrars`, the directory's replicas, until `shutdown` drains, then lets the running calls end within 20 s, stops
+    /// those that have not, and returns.
     ///
     /// If the future is dropped the connections are closed, and running calls go on until nobody is attached to them.
     ///
@@ -57,6 +57,7 @@ impl Worker {
     /// [`Error`] where the listener has no address, or the server can't be made.
     pub async fn run(
         self,
+        server: Server,
         listener: TcpListener,
         registrars: Vec<Arc<dyn Registrar>>,
         shutdown: Shutdown,
@@ -65,8 +66,7 @@ impl Worker {
         let address = self.address(bound);
         let info = self.info(address.clone());
         let drained = CancellationToken::new();
-        let server = Server::new(server::Config::default()).add(self.grpc(address));
-        let serving = server.serve(listener, drained.clone().cancelled_owned());
+        let serving = server.add(self.grpc(address)).serve(listener, drained.clone().cancelled_owned());
         let living = async {
             join_all(registrars.iter().map(|registrar| async {
                 tokio::select! {

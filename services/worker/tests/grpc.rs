@@ -53,7 +53,8 @@ impl Served {
         let tools = remote(&listener.local_addr().unwrap().to_string());
         let (directory, shutdown) = (Arc::new(CallsBack::default()), Shutdown::new());
         let worker = rig.worker.clone();
-        let server = tokio::spawn(worker.run(listener, vec![directory.clone()], shutdown.clone()));
+        let server = holdfast_rpc::Server::new(holdfast_rpc::server::Config::default());
+        let server = tokio::spawn(worker.run(server, listener, vec![directory.clone()], shutdown.clone()));
         Self { rig, tools, directory, shutdown, server }
     }
 

@@ -112,7 +112,9 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let registrar = RemoteRegistrar::new(Channel::new(&address, ClientConfig::default()));
         let shutdown = Shutdown::new();
-        let worker = tokio::spawn(rig.worker.run(listener, vec![Arc::new(registrar)], shutdown.clone()));
+        let server = Server::new(holdfast_rpc::server::Config::default());
+        let worker =
+            tokio::spawn(rig.worker.run(server, listener, vec![Arc::new(registrar)], shutdown.clone()));
         Self { directory, asked, shutdown, worker }
     }
 

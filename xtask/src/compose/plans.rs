@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// How many steps the chain has.
-pub(crate) const STEPS: usize = 30;
+pub(crate) const STEPS: usize = 25;
 
 /// Faults of the trip worker: the example's own, and answers of the chain that come some time after their effect, so
 /// that a blow meets a task in the middle of its work.

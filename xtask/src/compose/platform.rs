@@ -179,16 +179,13 @@ pub(crate) enum Token {
 }
 
 /// Waits for a condition; an error of it ends the wait.
-#[allow(clippy::disallowed_methods)] // the pause between two looks at containers, which tell nobody of their state
+#[allow(clippy::disallowed_methods)] // a guard against hanging, and the pause between two looks at containers
 pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
-    let looks = GUARD.as_millis() / PAUSE.as_millis();
-    for _ in 0..looks {
-        if condition().with_context(|| format!("while waiting for: {what}"))? {
-            return Ok(());
-        }
+    let began = std::time::Instant::now();
+    while !condition().with_context(|| format!("while waiting for: {what}"))? {
+        ensure!(began.elapsed() < GUARD, "no {what} within {GUARD:?}");
         std::thread::sleep(PAUSE);
     }
-    ensure!(condition()?, "no {what} in {looks} looks");
     Ok(())
 }
 

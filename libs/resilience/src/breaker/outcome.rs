@@ -61,6 +61,8 @@ impl Outcome {
             | Reason::KeyInDoubt
             | Reason::KeyTombstone
             | Reason::KeyExpired
+            | Reason::MissingToken
+            | Reason::WrongToken
             | Reason::NotGranted
             | Reason::ToolGone
             | Reason::NoCapacity

@@ -82,7 +82,9 @@ pub const fn code(class: Class, reason: Reason) -> Code {
             | Reason::NotApproved,
         ) => Code::FailedPrecondition,
         (Class::Semantic, _) => Code::InvalidArgument,
-        (Class::Permanent, Reason::Unauthenticated) => Code::Unauthenticated,
+        (Class::Permanent, Reason::Unauthenticated | Reason::MissingToken | Reason::WrongToken) => {
+            Code::Unauthenticated
+        }
         (Class::Permanent, Reason::Unimplemented | Reason::ToolGone) => Code::Unimplemented,
         (Class::Permanent, _) => Code::PermissionDenied,
         (Class::Ambiguous, _) => Code::Unknown,

@@ -120,6 +120,9 @@ impl Inner {
     async fn send(&self, mut request: Request<Body>) -> Result<Response<Answer>, SharedError> {
         self.address(&mut request)?;
         trace::inject(request.headers_mut());
+        if let Some(token) = &self.config.token {
+            token.attach(request.headers_mut());
+        }
         let mut resent = false;
         loop {
             let mut failed = match self.sender().await?.try_send_request(request).await {
@@ -141,7 +144,7 @@ impl Inner {
         let wrong = || SharedError::from(Error::Address { address: self.address.to_string() });
         let authority = self.authority.clone().ok_or_else(wrong)?;
         let mut parts = http::uri::Parts::default();
-        parts.scheme = Some(Scheme::HTTP);
+        parts.scheme = Some(if self.config.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
         parts.authority = Some(authority);
         parts.path_and_query =
             Some(request.uri().path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")));

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::Token;
+use crate::tls::ClientTls;
+
 /// The settings of a client's connections.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -16,6 +19,10 @@ pub struct Config {
     pub stream_window: u32,
     /// The flow-control window of the connection, in bytes.
     pub connection_window: u32,
+    /// What every call carries; none: nothing.
+    pub token: Option<Token>,
+    /// How connections are secured; none: not at all.
+    pub tls: Option<ClientTls>,
 }
 
 impl Default for Config {
@@ -27,6 +34,8 @@ impl Default for Config {
             // A message of 4 MiB takes few round trips, and a hundred streams at once don't starve each other.
             stream_window: 1024 * 1024,
             connection_window: 16 * 1024 * 1024,
+            token: None,
+            tls: None,
         }
     }
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio_util::either::Either;
 use tonic::body::Body;
 
 use super::config::Config;
 use super::error::Error;
+use crate::tls::Refused;
 
 /// How many streams that were reset lately are remembered.
 const RESET_STREAMS: usize = 1_024;
@@ -16,7 +18,7 @@ const RESET_STREAMS: usize = 1_024;
 /// The sender's side of a connection; all clones share it.
 pub(super) type Sender = SendRequest<Body>;
 
-/// Connects and shakes hands. TLS, when it comes, wraps the stream here.
+/// Connects and shakes hands.
 pub(super) async fn dial(address: Arc<str>, config: Config) -> Result<Sender, Error> {
     let made = tokio::time::timeout(config.connect_timeout, connect(&address, &config)).await;
     made.unwrap_or_else(|_| Err(Error::ConnectTimeout { address: address.to_string() }))
@@ -26,6 +28,14 @@ async fn connect(address: &Arc<str>, config: &Config) -> Result<Sender, Error> {
     let failed = |source| Error::Connect { address: address.to_string(), source };
     let stream = TcpStream::connect(&**address).await.map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
+    let stream = match &config.tls {
+        None => Either::Left(stream),
+        Some(tls) => {
+            let secured = tls.secure(address, stream).await;
+            let failed = |refused: Refused| Error::Tls { address: address.to_string(), why: refused.0 };
+            Either::Right(secured.map_err(failed)?)
+        }
+    };
     let handshake = Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .initial_stream_window_size(config.stream_window)

@@ -24,6 +24,14 @@ pub enum Error {
         /// The address.
         address: String,
     },
+    /// A connection was made, but it can't be secured: one side does not trust the other, or does not speak TLS.
+    #[error("no TLS with {address}: {why}")]
+    Tls {
+        /// The address.
+        address: String,
+        /// Why.
+        why: String,
+    },
     /// A connection was made, but the other side does not speak HTTP/2.
     #[error("{address} does not speak HTTP/2")]
     Handshake {
@@ -66,6 +74,7 @@ impl Error {
         match self {
             Self::Connect { .. }
             | Self::ConnectTimeout { .. }
+            | Self::Tls { .. }
             | Self::Handshake { .. }
             | Self::Address { .. }
             | Self::NotSent { .. } => Sent::No,

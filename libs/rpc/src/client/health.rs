@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use tonic::{Request, Status};
+use tonic::Status;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::Channel;
+use crate::clients::unary;
 
 /// What a server says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,10 +24,9 @@ pub enum Health {
 /// # Errors
 /// The server's status; where it can't be reached, one made of [`super::Error`].
 pub async fn health(channel: &Channel, within: Duration) -> Result<Health, Status> {
-    let mut request = Request::new(HealthCheckRequest::default());
-    request.set_timeout(within);
-    let answer = HealthClient::new(channel.clone()).check(request).await?;
-    Ok(match answer.into_inner().status() {
+    let mut client = HealthClient::new(channel.clone());
+    let answer = unary::within(within, client.check(unary::request(HealthCheckRequest::default(), within)));
+    Ok(match answer.await?.status() {
         ServingStatus::Serving => Health::Serving,
         ServingStatus::Unknown | ServingStatus::NotServing | ServingStatus::ServiceUnknown => {
             Health::NotServing

@@ -6,7 +6,7 @@ mod front;
 mod replicas;
 mod store;
 mod tools;
-mod unary;
+pub(crate) mod unary;
 
 pub use directory::{RemoteDirectory, WorkerDial};
 pub use front::RemoteKeys;

@@ -7,14 +7,14 @@ use holdfast_ports::{ExecuteStream, Tools};
 use holdfast_proto::v1;
 use holdfast_proto::v1::worker_service_client::WorkerServiceClient;
 use holdfast_types::worker::{CallRef, Execute, FenceAnswer, ProbeAnswer, Recorded};
-use holdfast_types::{Failure, Key, Payload, ToolName, WorkerId};
+use holdfast_types::{Class, Failure, Key, Payload, Reason, ToolName, WorkerId};
 use serde_json::Value;
 use tonic::Status;
 
 use super::execution::{Execution, unreadable};
 use super::unary::{request, within};
 use crate::client::Channel;
-use crate::status::{Sent, to_failure};
+use crate::status::{Sent, is_locked_out, to_failure};
 
 /// How long the answer to a verb that does not wait for a tool is waited for.
 const VERB_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,7 +45,14 @@ impl RemoteTools {
 }
 
 fn failed(status: Status) -> Failure {
-    to_failure(&status, Sent::Maybe)
+    let failure = to_failure(&status, Sent::Maybe);
+    if is_locked_out(&status) {
+        // Between members this is no verdict on the call: this worker can't be reached, and another may be.
+        let why = failure.reason.as_str();
+        return Failure { class: Class::Transient, reason: Reason::ConnectFailed, ..failure }
+            .detail("reason", why);
+    }
+    failure
 }
 
 #[async_trait]

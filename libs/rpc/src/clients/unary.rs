@@ -8,14 +8,14 @@ use tonic::{Code, Request, Response, Status};
 use crate::status::Problem;
 
 /// Makes a request whose receiver knows how long its answer is waited for.
-pub(super) fn request<T>(message: T, timeout: Duration) -> Request<T> {
+pub(crate) fn request<T>(message: T, timeout: Duration) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(timeout);
     request
 }
 
 /// Waits for an answer at most for `timeout`; after that nobody knows whether the call had its effect.
-pub(super) async fn within<T>(
+pub(crate) async fn within<T>(
     timeout: Duration,
     call: impl Future<Output = Result<Response<T>, Status>>,
 ) -> Result<T, Status> {

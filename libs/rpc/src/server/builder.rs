@@ -12,6 +12,7 @@ use super::error::Error;
 use super::gate::Gate;
 use super::route::{GrpcService, Routes};
 use super::standard;
+use crate::tls::ServerTls;
 
 /// Listens at `HOST:PORT`; port 0 takes any free one. Returns the address that was bound.
 ///
@@ -30,13 +31,14 @@ pub struct Server {
     routes: Routes,
     names: Vec<&'static str>,
     gate: Option<Arc<dyn Gate>>,
+    tls: Option<ServerTls>,
 }
 
 impl Server {
     /// Makes a server without services.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self { config, routes: Routes::default(), names: Vec::new(), gate: None }
+        Self { config, routes: Routes::default(), names: Vec::new(), gate: None, tls: None }
     }
 
     /// Adds a service.
@@ -45,6 +47,13 @@ impl Server {
     pub fn add<S: GrpcService>(mut self, service: S) -> Self {
         self.names.push(S::NAME);
         self.routes.add(service);
+        self
+    }
+
+    /// Serves TLS, and nothing else.
+    #[must_use]
+    pub fn secured(mut self, tls: ServerTls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -61,14 +70,14 @@ impl Server {
     /// # Errors
     /// [`Error::Reflection`], before anything is served.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { config, mut routes, names, gate } = self;
+        let Self { config, mut routes, names, gate, tls } = self;
         let reporter = standard::add(&mut routes, &names).await?;
         let dispatch = Arc::new(Dispatch { routes, gate, config });
         let ending = async {
             shutdown.await;
             standard::end(reporter, &names).await;
         };
-        connections::run(listener, dispatch, ending).await;
+        connections::run(listener, tls, dispatch, ending).await;
         Ok(())
     }
 }

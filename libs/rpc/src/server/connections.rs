@@ -9,13 +9,19 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 use super::config::Config;
 use super::dispatch::{Calls, Dispatch};
 use super::ending::Teller;
+use crate::tls::ServerTls;
 
 /// How long to wait after the process has run out of file handles: a connection may end meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a connection may take until it is secured.
+const SECURED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Statuses carry at most 8 KB of details; more headers than this are refused.
 const HEADER_LIMIT: u32 = 32 * 1024;
@@ -28,7 +34,12 @@ const RESET_STREAMS: usize = 10_000;
 const LATE_FRAMES: usize = 10_000_000;
 
 /// Accepts connections until `shutdown`, then lets the calls under way end within the drain time.
-pub(super) async fn run(listener: TcpListener, dispatch: Arc<Dispatch>, shutdown: impl Future<Output = ()>) {
+pub(super) async fn run(
+    listener: TcpListener,
+    tls: Option<ServerTls>,
+    dispatch: Arc<Dispatch>,
+    shutdown: impl Future<Output = ()>,
+) {
     let drain = dispatch.config.drain;
     let (ending, _) = watch::channel(());
     let mut connections = JoinSet::new();
@@ -38,7 +49,7 @@ pub(super) async fn run(listener: TcpListener, dispatch: Arc<Dispatch>, shutdown
             () = &mut shutdown => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, dispatch.clone(), ending.subscribe()));
+                    connections.spawn(connection(stream, tls.clone(), dispatch.clone(), ending.subscribe()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "can't accept a connection");
@@ -60,11 +71,23 @@ pub(super) async fn run(listener: TcpListener, dispatch: Arc<Dispatch>, shutdown
     }
 }
 
-async fn connection(stream: TcpStream, dispatch: Arc<Dispatch>, mut ending: watch::Receiver<()>) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "connection ended before it began");
-        return;
-    }
+async fn connection(
+    stream: TcpStream,
+    tls: Option<ServerTls>,
+    dispatch: Arc<Dispatch>,
+    mut ending: watch::Receiver<()>,
+) {
+    let opened = tokio::select! {
+        opened = open(stream, tls) => opened,
+        _ = ending.changed() => return,
+    };
+    let stream = match opened {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::debug!(%error, "connection ended before it began");
+            return;
+        }
+    };
     let builder = builder(&dispatch.config);
     let teller = Teller::new();
     let calls = Calls { dispatch, end: teller.end() };
@@ -82,6 +105,17 @@ async fn connection(stream: TcpStream, dispatch: Arc<Dispatch>, mut ending: watc
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
     }
+}
+
+/// Makes a connection ready for requests.
+async fn open(
+    stream: TcpStream,
+    tls: Option<ServerTls>,
+) -> std::io::Result<Either<TcpStream, TlsStream<TcpStream>>> {
+    stream.set_nodelay(true)?;
+    let Some(tls) = tls else { return Ok(Either::Left(stream)) };
+    let secured = tokio::time::timeout(SECURED_WITHIN, tls.secure(stream)).await;
+    secured.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?.map(Either::Right)
 }
 
 fn builder(config: &Config) -> Builder<TokioExecutor> {

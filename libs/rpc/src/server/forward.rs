@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::task::{Context, Poll};
 
 use holdfast_types::{Class, Effect, Reason};
+use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tonic::body::Body;
@@ -52,8 +53,11 @@ impl<S> tower::Service<Request<Incoming>> for Forward<S> {
 
     fn call(&mut self, request: Request<Incoming>) -> Answer {
         let mut channel = self.channel.clone();
+        let mut request = request.map(Body::new);
+        // The caller's token is meant for this server alone; the channel attaches its own.
+        request.headers_mut().remove(AUTHORIZATION);
         Box::pin(async move {
-            let forwarded = tower::Service::call(&mut channel, request.map(Body::new)).await;
+            let forwarded = tower::Service::call(&mut channel, request).await;
             Ok(match forwarded {
                 Ok(response) => response.map(Body::new),
                 Err(error) => {

@@ -10,6 +10,7 @@ mod ending;
 mod error;
 mod forward;
 mod gate;
+mod lock;
 mod route;
 mod standard;
 
@@ -19,4 +20,5 @@ pub use ending::{ConnectionEnd, Ender};
 pub use error::Error;
 pub use forward::Forward;
 pub use gate::Gate;
+pub use lock::{Lock, Locks};
 pub use route::GrpcService;

@@ -46,6 +46,11 @@ impl<S: GrpcService> Route for Held<S> {
     }
 }
 
+/// The service that a path (`/package.Service/Method`) names.
+pub(super) fn service(path: &str) -> Option<&str> {
+    path.strip_prefix('/')?.split_once('/').map(|(name, _)| name)
+}
+
 /// The services of a server, by full name.
 #[derive(Clone, Default)]
 pub(super) struct Routes(HashMap<&'static str, Arc<dyn Route>>);
@@ -57,9 +62,7 @@ impl Routes {
 
     /// Calls the service that a path (`/package.Service/Method`) names; none where there is no such service.
     pub(super) fn call(&self, request: Request<Incoming>) -> Option<Answer> {
-        let path = request.uri().path();
-        let name = path.strip_prefix('/').and_then(|rest| rest.split_once('/')).map(|(name, _)| name);
-        let route = name.and_then(|name| self.0.get(name))?;
+        let route = self.0.get(service(request.uri().path())?)?;
         Some(route.call(request))
     }
 }

@@ -5,7 +5,19 @@ use tonic_health::server::{HealthReporter, health_reporter};
 use tonic_reflection::server::Builder;
 
 use super::error::Error;
-use super::route::Routes;
+use super::route::{Routes, service};
+
+/// The services by name.
+const NAMES: [&str; 3] = [
+    tonic_health::pb::health_server::SERVICE_NAME,
+    tonic_reflection::pb::v1::server_reflection_server::SERVICE_NAME,
+    tonic_reflection::pb::v1alpha::server_reflection_server::SERVICE_NAME,
+];
+
+/// Says whether a path leads to a standard service.
+pub(super) fn answers(path: &str) -> bool {
+    service(path).is_some_and(|name| NAMES.contains(&name))
+}
 
 /// Adds the standard services; the reporter tells the health of the named ones.
 pub(super) async fn add(routes: &mut Routes, names: &[&'static str]) -> Result<HealthReporter, Error> {

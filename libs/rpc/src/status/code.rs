@@ -39,7 +39,7 @@ const fn semantic(reason: Reason) -> Code {
 
 const fn permanent(reason: Reason) -> Code {
     match reason {
-        Reason::Unauthenticated => Code::Unauthenticated,
+        Reason::Unauthenticated | Reason::MissingToken | Reason::WrongToken => Code::Unauthenticated,
         Reason::Unimplemented => Code::Unimplemented,
         _ => Code::PermissionDenied,
     }

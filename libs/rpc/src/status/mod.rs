@@ -15,6 +15,6 @@ mod problem;
 pub use failure::{of_failure, to_failure};
 pub use holdfast_resilience::classify::Sent;
 pub use invalid::of_invalid;
-pub(crate) use port::{current_token, has_reason};
+pub(crate) use port::{current_token, has_reason, is_locked_out};
 pub use port::{of_port, to_port};
 pub use problem::{DOMAIN, Problem};

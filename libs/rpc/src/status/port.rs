@@ -64,6 +64,11 @@ pub(crate) fn current_token(status: &Status) -> Option<u64> {
     info.metadata.get(CURRENT)?.parse().ok()
 }
 
+/// Says whether a server's gate refused a call: its token is missing or wrong, and no service has seen it.
+pub(crate) fn is_locked_out(status: &Status) -> bool {
+    has_reason(status, Reason::MissingToken) || has_reason(status, Reason::WrongToken)
+}
+
 /// Says whether a status of Holdfast's has a reason.
 pub(crate) fn has_reason(status: &Status, reason: Reason) -> bool {
     let details = status.get_error_details();
@@ -99,6 +104,10 @@ fn by_code(status: &Status, details: &ErrorDetails, what: &'static str) -> Error
         }
         Code::NotFound => Error::NotFound { what: what.to_owned() },
         Code::Aborted | Code::FailedPrecondition | Code::AlreadyExists => Error::Stale { why: message },
+        // Members whose tokens differ are no fault of the request: it is mended while the caller waits.
+        Code::Unauthenticated if is_locked_out(status) => {
+            Error::Unavailable { what, why: message, retry_after: None }
+        }
         Code::Unimplemented | Code::PermissionDenied | Code::Unauthenticated => {
             Error::Invalid { field: what.to_owned(), why: message }
         }

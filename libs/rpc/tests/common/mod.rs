@@ -115,11 +115,19 @@ pub async fn serve(server: Server) -> Running {
     Running { address, end: Some(end), task }
 }
 
-pub async fn worker(script: Script) -> (Running, Arc<Mutex<Vec<tonic::metadata::MetadataMap>>>) {
-    let seen = Arc::default();
-    let scripted = Scripted { script, seen: Arc::clone(&seen) };
+/// The metadata of every request that a service has seen.
+pub type Seen = Arc<Mutex<Vec<tonic::metadata::MetadataMap>>>;
+
+pub async fn worker(script: Script) -> (Running, Seen) {
     let config = Config { drain: Duration::from_secs(5), ..Config::default() };
-    (serve(Server::new(config).add(WorkerServiceServer::new(scripted))).await, seen)
+    worker_on(Server::new(config), script).await
+}
+
+/// The scripted worker on a server with a gate or certificates.
+pub async fn worker_on(server: Server, script: Script) -> (Running, Seen) {
+    let seen = Seen::default();
+    let scripted = Scripted { script, seen: Arc::clone(&seen) };
+    (serve(server.add(WorkerServiceServer::new(scripted))).await, seen)
 }
 
 pub fn a_call() -> Execute {

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use super::{Context, flag};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::network::Network;
 use crate::run::allow;
 use crate::run::plan_file::PlanFile;
 use crate::run::stage::Stage;
@@ -70,9 +71,10 @@ impl Args {
             commands.extend(local.workers.into_iter().map(|worker| worker.command));
         }
         settings.telemetry.prometheus.get_or_insert(METRICS);
+        let network = Network::of_one_process(settings)?;
         let telemetry = holdfast_telemetry::init(&settings.telemetry)
             .map_err(|error| Error::platform("telemetry can't start")(error.into()))?;
-        let stage = Stage::set(settings, &settings.listen, &telemetry, &commands, output).await?;
+        let stage = Stage::set(settings, &settings.listen, &network, &telemetry, &commands, output).await?;
         let metrics = match (telemetry.scrape(), settings.telemetry.prometheus) {
             (Some(scrape), Some(address)) => {
                 let refuse = |error: std::io::Error| {

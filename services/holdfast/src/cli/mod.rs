@@ -14,6 +14,7 @@ mod list;
 mod ping;
 mod prune;
 mod run;
+mod secrets;
 mod serve;
 mod server;
 mod submit;
@@ -78,6 +79,7 @@ enum Command {
     Resolve(decide::Resolve),
     Resume(decide::Resume),
     Init(init::Args),
+    Secrets(secrets::Args),
     Config(config::Args),
     Completions(completions::Args),
     Ping(ping::Args),
@@ -108,10 +110,11 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn go(global: Global, command: Command, output: Output) -> Result<Exit> {
-    // These two need no configuration, and must work where it is broken.
+    // These need no configuration, and must work where it is broken.
     let command = match command {
         Command::Completions(args) => return args.run(output),
         Command::Init(args) => return args.run(output),
+        Command::Secrets(args) => return args.run(output),
         other => other,
     };
     let config = settings::load(global.config, command.flags())?;
@@ -158,7 +161,7 @@ impl Command {
             Self::Ping(args) => args.server.flags(),
             Self::Doctor(args) => args.flags(),
             Self::Prune(args) => args.flags(),
-            Self::Init(_) | Self::Config(_) | Self::Completions(_) => Vec::new(),
+            Self::Init(_) | Self::Secrets(_) | Self::Config(_) | Self::Completions(_) => Vec::new(),
         }
     }
 
@@ -184,6 +187,7 @@ impl Command {
             Self::Prune(args) => args.run(context).await,
             Self::Example(args) => args.run(context).await,
             Self::Init(args) => args.run(context.output),
+            Self::Secrets(args) => args.run(context.output),
             Self::Config(args) => args.run(&context),
             Self::Completions(args) => args.run(context.output),
         }

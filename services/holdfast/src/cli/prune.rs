@@ -10,6 +10,7 @@ use super::{Context, flag};
 use crate::compose::{Process, Stores};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::network::Network;
 use crate::retention::{Removed, before, sweep};
 use crate::serve::joined;
 use crate::settings::Settings;
@@ -112,7 +113,7 @@ async fn count(settings: &Settings, place: Place) -> Result<Prunable> {
 async fn remove(settings: &Settings, place: Place) -> Result<Removed> {
     let finished_before = before(SystemClock.now(), settings.retention.tasks);
     match place {
-        Place::Service => match joined::stores(&settings.join) {
+        Place::Service => match joined::stores(&settings.join, &Network::of(settings)?) {
             Some(stores) => swept(&stores, finished_before, &settings.join.checkpoint.to_string()).await,
             None => Ok(Removed::default()),
         },

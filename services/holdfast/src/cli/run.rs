@@ -12,6 +12,7 @@ use super::{Context, flag};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::exit::{Exit, Strictness};
+use crate::network::Network;
 use crate::output::Output;
 use crate::run::allow;
 use crate::run::follow::{Followed, Follower, Patience};
@@ -81,9 +82,11 @@ impl Args {
         let telemetry = holdfast_telemetry::init(&config.value.telemetry)
             .map_err(|error| Error::platform("telemetry can't start")(error.into()))?;
         let commands: Vec<_> = local.workers.into_iter().map(|worker| worker.command).collect();
-        let stage = Stage::set(&config.value, &Listen::anywhere(), &telemetry, &commands, output).await?;
-        let server = stage.addresses().server();
-        let job = Job { args: &self, file: &file, inputs: &inputs, output, server, task: OnceCell::new() };
+        let network = Network::of_one_process(&config.value)?.in_plain();
+        let stage =
+            Stage::set(&config.value, &Listen::anywhere(), &network, &telemetry, &commands, output).await?;
+        let client = Client::new(&stage.addresses().server(), &network)?;
+        let job = Job { args: &self, file: &file, inputs: &inputs, output, client, task: OnceCell::new() };
         let ended = stage.perform(job.task_to_its_end()).await;
         if matches!(ended, Ok(Exit::Interrupted)) {
             let task = job.task.get().map_or("nothing was submitted", String::as_str);
@@ -106,14 +109,14 @@ struct Job<'a> {
     file: &'a PlanFile,
     inputs: &'a Map<String, Value>,
     output: Output,
-    server: String,
+    client: Client,
     /// The task, once there is one.
     task: OnceCell<String>,
 }
 
 impl Job<'_> {
     async fn task_to_its_end(&self) -> Result<Exit> {
-        let client = Client::new(&self.server)?;
+        let client = self.client.clone();
         let identity = Identity::of(self.file, self.inputs);
         let (task, known) = match identity.find(&client, self.args.unfinished()).await? {
             Start::Resume(task) => {

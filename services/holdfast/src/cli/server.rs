@@ -5,6 +5,7 @@ use holdfast_runtime::config::Flag;
 use super::{Context, flag};
 use crate::client::Client;
 use crate::error::Result;
+use crate::network::Network;
 
 /// Which server a client command talks to.
 #[derive(Debug, Clone, clap::Args)]
@@ -25,6 +26,7 @@ impl Server {
     }
 
     pub(super) fn connect(context: &Context) -> Result<Client> {
-        Client::new(&context.config.value.server)
+        let settings = &context.config.value;
+        Client::new(&settings.server, &Network::of(settings)?)
     }
 }

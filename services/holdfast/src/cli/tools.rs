@@ -9,7 +9,6 @@ use holdfast_types::SideEffect;
 
 use super::Context;
 use super::server::Server;
-use crate::compose::channel;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::output::{json, table};
@@ -40,9 +39,8 @@ impl Args {
 /// Asks the directory that a server shares its address with.
 pub(super) async fn of_server(context: &Context) -> Result<Vec<v1::ToolManifest>> {
     let client = Server::connect(context)?;
-    let address = client.server().trim_start_matches("http://").to_owned();
     let answered =
-        HealthServiceClient::new(channel(&address)).get(v1::HealthServiceGetRequest::default()).await;
+        HealthServiceClient::new(client.channel()).get(v1::HealthServiceGetRequest::default()).await;
     let view = answered.map_err(|status| client.refused(&status))?.into_inner().view.unwrap_or_default();
     let hosted = view.workers.into_iter().filter_map(|worker| worker.info).flat_map(|info| info.tools);
     let by_name: BTreeMap<_, _> = hosted.map(|tool| (tool.name.clone(), tool)).collect();

@@ -17,6 +17,7 @@ use crate::compose::{self, InProcess, Process};
 use crate::embedded::hosted::Hosted;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::network::{Door, Network};
 use crate::run::plan_file::{Input, PlanFile};
 use crate::run::workers::{LocalWorkers, Site};
 use crate::settings::Join;
@@ -94,18 +95,20 @@ async fn tools_here(file: &PlanFile, context: &Context) -> Result<Option<Vec<Too
         .resolve(&inputs.inputs)
         .map_err(|error| Error::Usage(format!("{}: local: {error}", file.name)))?;
 
+    let network = Network::of_one_process(settings)?.in_plain();
     let scratch = std::env::temp_dir().join(format!("holdfast-validate-{}", std::process::id()));
     let failed =
         |error: Box<dyn std::error::Error + Send + Sync>| Error::platform("the directory can't start")(error);
     std::fs::create_dir_all(&scratch).map_err(|error| failed(error.into()))?;
-    let health = compose::build_health(&process, InProcess::default());
+    let health = compose::build_health(&process, InProcess::default(), &network);
     let (listener, join) = server::bind("127.0.0.1:0").await.map_err(|error| failed(error.into()))?;
-    let serving = holdfast_rpc::Server::new(server::Config::default()).add(health.grpc());
+    let serving = network.server(Door::Members, server::Config::default()).add(health.grpc());
     let serving = tokio::spawn(serving.serve(listener, std::future::pending()));
     let site = Site {
         health: health.clone(),
         hosted: Arc::new(Hosted::default()),
         join: Join { health: join.into(), ..Join::nowhere() },
+        cluster_token: network.cluster_token().cloned(),
         ids: Ids::system(),
         log: "error".to_owned(),
         data_dir: scratch.clone(),

@@ -1,6 +1,6 @@
 //! The servers: whether each answers the standard health check, and how fast.
 
-use holdfast_rpc::client::{self, Health, health};
+use holdfast_rpc::client::{self, Channel, Health, health};
 use holdfast_runtime::Config;
 use holdfast_runtime::config::Source;
 use tonic::Status;
@@ -9,8 +9,8 @@ use super::clock::Asked;
 use super::finding::line;
 use super::{Finding, LIMIT};
 use crate::client::Client;
-use crate::compose::channel;
 use crate::error::told;
+use crate::network::Network;
 use crate::run::progress::short;
 use crate::settings::Settings;
 
@@ -34,8 +34,8 @@ enum Need {
 #[derive(Debug, Clone)]
 pub(super) struct Service {
     pub(super) kind: &'static str,
-    /// Where it is; a finding where that can't be read.
-    address: Result<String, Finding>,
+    /// The way to it; a finding where that can't be read.
+    channel: Result<Channel, Finding>,
     source: Source,
     need: Need,
 }
@@ -47,14 +47,16 @@ pub(super) fn wanted(config: &Config<Settings>, which: Which) -> impl Iterator<I
         Which::Configured if config.source(key) == Source::Default => Need::May,
         Which::Configured | Which::All => Need::Must,
     };
-    let server = Client::new(&settings.server)
-        .map(|client| client.server().trim_start_matches("http://").to_owned())
-        .map_err(|error| {
+    let network = Network::of(settings).map_err(|error| Finding::fail("tls", error.to_string()));
+    let server = network.clone().and_then(|network| {
+        let client = Client::new(&settings.server, &network).map_err(|error| {
             let mend = line(config, "server", "http://127.0.0.1:7420");
             Finding::fail("server", error.to_string()).mend(mend)
         });
+        client.map(|client| client.channel())
+    });
     let server =
-        Service { kind: "server", address: server, source: config.source("server"), need: need("server") };
+        Service { kind: "server", channel: server, source: config.source("server"), need: need("server") };
     let join = &settings.join;
     let joined = [
         ("checkpoint", "join.checkpoint", &join.checkpoint),
@@ -64,8 +66,8 @@ pub(super) fn wanted(config: &Config<Settings>, which: Which) -> impl Iterator<I
     let mut services = vec![server];
     for (kind, key, addresses) in joined.into_iter().filter(|(_, key, _)| need(key) == Need::Must) {
         let service = |address: &String| {
-            let address = Ok(address.clone());
-            Service { kind, address, source: config.source(key), need: Need::Must }
+            let channel = network.clone().map(|network| network.channel(address));
+            Service { kind, channel, source: config.source(key), need: Need::Must }
         };
         services.extend(addresses.as_slice().iter().map(service));
     }
@@ -75,12 +77,13 @@ pub(super) fn wanted(config: &Config<Settings>, which: Which) -> impl Iterator<I
 impl Service {
     /// Asks it.
     pub(super) async fn check(self) -> Vec<Finding> {
-        let address = match &self.address {
-            Ok(address) => address,
+        let channel = match &self.channel {
+            Ok(channel) => channel,
             Err(finding) => return vec![finding.clone()],
         };
+        let address = channel.address();
         let asked = Asked::now();
-        let answer = health(&channel(address), LIMIT).await;
+        let answer = health(channel, LIMIT).await;
         let took = short(asked.took());
         vec![match answer {
             Ok(Health::Serving) => Finding::ok(self.kind, format!("{address} answers in {took}")),
@@ -123,7 +126,8 @@ mod tests {
     use crate::doctor::Grade;
 
     fn at(address: impl ToString, need: Need) -> Service {
-        Service { kind: "server", address: Ok(address.to_string()), source: Source::Default, need }
+        let channel = Channel::new(&address.to_string(), client::Config::default());
+        Service { kind: "server", channel: Ok(channel), source: Source::Default, need }
     }
 
     #[tokio::test]

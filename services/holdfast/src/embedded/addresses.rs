@@ -5,11 +5,15 @@ use std::net::SocketAddr;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::network::Scheme;
 use crate::settings::Join;
 
 /// Where the services of a platform listen: what `--print-addresses` writes.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Addresses {
+    /// How the public API is dialled.
+    #[serde(skip)]
+    pub(crate) scheme: Scheme,
     /// The public API.
     pub(crate) orchestrator: SocketAddr,
     /// The built-in worker.
@@ -43,6 +47,6 @@ impl Addresses {
 
     /// Returns the public API's address as a URL.
     pub(crate) fn server(&self) -> String {
-        format!("http://{}", self.orchestrator)
+        format!("{}{}", self.scheme.prefix(), self.orchestrator)
     }
 }

@@ -20,6 +20,7 @@ use hosted::Hosted;
 
 use crate::compose::{self, InProcess, Process, Stores, Surroundings};
 use crate::error::{Error, Result};
+use crate::network::Network;
 use crate::settings::{Listen, Settings};
 use crate::{folder, retention, stored};
 
@@ -51,6 +52,7 @@ impl Platform {
     pub(crate) async fn start(
         settings: &Settings,
         listen: &Listen,
+        network: &Network,
         telemetry: &Telemetry,
         shutdown: &Shutdown,
     ) -> Result<Self> {
@@ -60,7 +62,7 @@ impl Platform {
         let stores = Stores::of(store.clone());
         let local = InProcess::default();
         let hosted = Arc::new(Hosted::default());
-        let health = compose::build_health(&process, local.clone());
+        let health = compose::build_health(&process, local.clone(), network);
         let worker =
             compose::build_worker(&process, settings.worker.clone(), None, Some(&stores), Vec::new())?;
         local.add(&worker);
@@ -81,6 +83,7 @@ impl Platform {
             checkpoint: compose::build_checkpoint(&process, stores.clone()),
             health: &health,
             worker: &worker,
+            network,
         };
         let addresses = roles.serve(listen, &serving, &mut servers).await?;
         let registration = register(&health, &worker, &addresses).await?;

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::SERVERS_DRAIN;
 use super::addresses::Addresses;
 use crate::error::{Error, Result};
+use crate::network::{Door, Network};
 use crate::settings::{Listen, any_port};
 
 /// The roles that have a public API.
@@ -25,6 +26,7 @@ pub(super) struct Roles<'a> {
     pub(super) idempotency: Idempotency,
     pub(super) health: &'a Health,
     pub(super) worker: &'a Worker,
+    pub(super) network: &'a Network,
 }
 
 impl Roles<'_> {
@@ -35,13 +37,17 @@ impl Roles<'_> {
         serving: &Shutdown,
         servers: &mut JoinSet<Result<()>>,
     ) -> Result<Addresses> {
-        let (orchestrator, addresses_of_orchestrator) = bound(listen.orchestrator).await?;
-        let (idempotency, address_of_idempotency) = bound(listen.idempotency).await?;
-        let (checkpoint, address_of_checkpoint) = bound(listen.checkpoint).await?;
-        let (health, address_of_health) = bound(listen.health).await?;
-        let (worker, address_of_worker) = bound(any_port()).await?;
+        use Door::{Callers, Members};
+        let (orchestrator, address_of_orchestrator) =
+            self.bound(Callers, "orchestrator", listen.orchestrator).await?;
+        let (idempotency, address_of_idempotency) =
+            self.bound(Members, "idempotency", listen.idempotency).await?;
+        let (checkpoint, address_of_checkpoint) =
+            self.bound(Members, "checkpoint", listen.checkpoint).await?;
+        let (health, address_of_health) = self.bound(Members, "health", listen.health).await?;
+        let (worker, address_of_worker) = self.bound(Members, "worker", any_port()).await?;
         let config = server::Config { drain: SERVERS_DRAIN, ..server::Config::default() };
-        let new = || Server::new(config.clone());
+        let new = |door| self.network.server(door, config.clone());
         let mut serve = |listener, server: Server| {
             let serving = serving.clone();
             servers.spawn(async move {
@@ -49,11 +55,12 @@ impl Roles<'_> {
                 served.map_err(|error| Error::platform("a server")(error.into()))
             });
         };
-        // The directory beside the public API: whoever talks to the one asks the other which tools there are.
-        serve(orchestrator, new().add(self.orchestrator.grpc()).add(self.health.grpc()));
-        serve(idempotency, new().add(self.idempotency.grpc()));
-        serve(checkpoint, new().add(self.checkpoint.grpc()));
-        serve(health, new().add(self.health.grpc()));
+        // Beside the public API: whoever talks to it asks too which tools there are, and for keys of their own.
+        let published = new(Callers).add(self.orchestrator.grpc());
+        serve(orchestrator, published.add(self.health.grpc()).add(self.idempotency.grpc()));
+        serve(idempotency, new(Members).add(self.idempotency.grpc()));
+        serve(checkpoint, new(Members).add(self.checkpoint.grpc()));
+        serve(health, new(Members).add(self.health.grpc()));
         // Each role ends its own streams with it, which would hold the servers' drain.
         let (health, checkpoint, idempotency) = (self.health.clone(), self.checkpoint, self.idempotency);
         let ended = serving.clone();
@@ -66,12 +73,14 @@ impl Roles<'_> {
             Ok(())
         });
         let (running, hosted) = (serving.clone(), self.worker.clone());
+        let server = self.network.server(Members, server::Config::default());
         servers.spawn(async move {
-            let ended = hosted.run(worker, Vec::new(), running).await;
+            let ended = hosted.run(server, worker, Vec::new(), running).await;
             ended.map_err(|error| Error::platform("the built-in worker")(error.into()))
         });
         Ok(Addresses {
-            orchestrator: addresses_of_orchestrator,
+            scheme: self.network.scheme(Callers),
+            orchestrator: address_of_orchestrator,
             worker: address_of_worker,
             idempotency: address_of_idempotency,
             checkpoint: address_of_checkpoint,
@@ -79,9 +88,11 @@ impl Roles<'_> {
             metrics: None,
         })
     }
-}
 
-async fn bound(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
-    let refuse = |error: server::Error| Error::platform(format!("can't listen at {address}"))(error.into());
-    bind(&address.to_string()).await.map_err(refuse)
+    async fn bound(&self, door: Door, role: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+        self.network.admits(door, role, address)?;
+        let refuse =
+            |error: server::Error| Error::platform(format!("can't listen at {address}"))(error.into());
+        bind(&address.to_string()).await.map_err(refuse)
+    }
 }

@@ -9,6 +9,7 @@ use super::workers::{LocalWorkers, Site};
 use crate::embedded::{Addresses, Platform};
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::network::Network;
 use crate::output::Output;
 use crate::settings::{Listen, Settings};
 
@@ -28,6 +29,7 @@ impl Stage {
     pub(crate) async fn set(
         settings: &Settings,
         listen: &Listen,
+        network: &Network,
         telemetry: &Telemetry,
         commands: &[Vec<String>],
         output: Output,
@@ -40,11 +42,12 @@ impl Stage {
             }
         });
         let shutdown = signals.child();
-        let platform = Platform::start(settings, listen, telemetry, &shutdown).await?;
+        let platform = Platform::start(settings, listen, network, telemetry, &shutdown).await?;
         let site = Site {
             health: platform.health.clone(),
             hosted: platform.hosted.clone(),
             join: platform.addresses.join(),
+            cluster_token: network.cluster_token().cloned(),
             ids: Ids::system(),
             log: settings.telemetry.log.clone(),
             data_dir: settings.data_dir.clone(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use holdfast_health::Health;
 use holdfast_ports::Directory;
+use holdfast_rpc::Token;
 use holdfast_runtime::Ids;
 use holdfast_types::WorkerId;
 use holdfast_worker::GuardCommand;
@@ -38,6 +39,8 @@ pub(crate) struct Site {
     pub(crate) hosted: Arc<Hosted>,
     /// Where they find the platform.
     pub(crate) join: Join,
+    /// What they show there, and ask of whoever calls them.
+    pub(crate) cluster_token: Option<Token>,
     pub(crate) ids: Ids,
     /// What they log.
     pub(crate) log: String,
@@ -164,6 +167,7 @@ impl One {
         let (mut life, theirs) = UnixStream::pair().map_err(failed)?;
         // Data of our own stdout must stay alone: what a worker writes goes to stderr.
         let stdout = std::io::stderr().as_fd().try_clone_to_owned().map_err(failed)?;
+        let token = self.site.cluster_token.as_ref().map_or("", Token::expose);
         let child = Command::new(&guard.program)
             .args(&guard.args)
             .arg("--")
@@ -173,6 +177,9 @@ impl One {
             .env("HOLDFAST_JOIN__CHECKPOINT", self.site.join.checkpoint.to_string())
             .env("HOLDFAST_JOIN__IDEMPOTENCY", self.site.join.idempotency.to_string())
             .env("HOLDFAST_JOIN__WORKER_ID", id.to_string())
+            .env("HOLDFAST_AUTH__CLUSTER_TOKEN", token)
+            // They meet the platform over the loopback, in plain.
+            .envs(["CERT", "KEY", "CA", "CLIENT_CA"].map(|file| (format!("HOLDFAST_TLS__{file}"), "")))
             .env("HOLDFAST_WORKER__LISTEN", "127.0.0.1:0")
             .env("HOLDFAST_TELEMETRY__LOG", &self.site.log)
             .env("HOLDFAST_DATA_DIR", &self.site.data_dir)

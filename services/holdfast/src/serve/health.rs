@@ -1,21 +1,23 @@
 //! `serve health`: the registry of workers and the breakers.
 
-use holdfast_rpc::{Server, server};
+use holdfast_rpc::server;
 use serde_json::Map;
 
 use super::Site;
 use crate::compose::{self, InProcess};
 use crate::error::Result;
+use crate::network::Door;
 
 /// Serves until a signal comes.
 ///
 /// # Errors
 /// [`crate::error::Error`] where the port is taken.
 pub(crate) async fn run(site: Site) -> Result<()> {
-    let health = compose::build_health(&site.process, InProcess::default());
-    let (listener, bound) = site.bind(site.settings.serve.health).await?;
+    let health = compose::build_health(&site.process, InProcess::default(), &site.network);
+    let (listener, bound) = site.bind(Door::Members, site.settings.serve.health).await?;
     site.ready(bound, Map::new()).await?;
-    let serving = site.serve(listener, Server::new(server::Config::default()).add(health.grpc()));
+    let serving =
+        site.serve(listener, site.server(Door::Members, server::Config::default()).add(health.grpc()));
     let (served, ()) = tokio::join!(serving, health.run(site.shutdown.draining()));
     site.close().await;
     served

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use holdfast_ports::{Directory, Keys};
-use holdfast_rpc::client;
 use holdfast_rpc::clients::{RemoteDirectory, RemoteKeys, RemoteStore, Replicas};
 use holdfast_store::{FrontedKeys, RedisError, RedisKeys};
 use holdfast_types::InstanceId;
@@ -11,27 +10,28 @@ use holdfast_types::InstanceId;
 use super::Site;
 use crate::compose::Stores;
 use crate::error::{Error, Result};
+use crate::network::Network;
 use crate::settings::{AddressList, Join};
 
-fn replicas(addresses: &AddressList) -> Option<Replicas> {
+fn replicas(addresses: &AddressList, network: &Network) -> Option<Replicas> {
     let addresses = addresses.as_slice();
-    (!addresses.is_empty()).then(|| Replicas::new(addresses, &client::Config::default()))
+    (!addresses.is_empty()).then(|| Replicas::new(addresses, network.members()))
 }
 
 /// The journal's store behind the checkpoint service; none where no address is given.
-pub(crate) fn stores(join: &Join) -> Option<Stores> {
-    replicas(&join.checkpoint).map(|service| Stores::of(RemoteStore::new(service)))
+pub(crate) fn stores(join: &Join, network: &Network) -> Option<Stores> {
+    replicas(&join.checkpoint, network).map(|service| Stores::of(RemoteStore::new(service)))
 }
 
 /// The key table as the idempotency service answers for it; none where no address is given.
-pub(super) fn front(join: &Join) -> Option<Arc<dyn Keys>> {
-    replicas(&join.idempotency).map(|service| Arc::new(RemoteKeys::new(service)) as _)
+pub(super) fn front(join: &Join, network: &Network) -> Option<Arc<dyn Keys>> {
+    replicas(&join.idempotency, network).map(|service| Arc::new(RemoteKeys::new(service)) as _)
 }
 
 /// The registry of workers; none where no address is given.
-pub(super) fn directory(join: &Join, instance: InstanceId) -> Option<Arc<dyn Directory>> {
-    let service = replicas(&join.health)?;
-    Some(Arc::new(RemoteDirectory::start(service, instance, client::Config::default())))
+pub(super) fn directory(join: &Join, network: &Network, instance: InstanceId) -> Option<Arc<dyn Directory>> {
+    let service = replicas(&join.health, network)?;
+    Some(Arc::new(RemoteDirectory::start(service, instance, network.members().clone())))
 }
 
 /// The table behind an idempotency service: the journal's with Redis before it, or one of the two alone.
@@ -41,7 +41,7 @@ pub(super) fn directory(join: &Join, instance: InstanceId) -> Option<Arc<dyn Dir
 pub(super) async fn key_table(site: &Site) -> Result<Arc<dyn Keys>> {
     let redis = &site.settings.redis;
     let refused = |error: RedisError| Error::platform("Redis can't be used")(error.into());
-    match stores(&site.settings.join) {
+    match stores(&site.settings.join, &site.network) {
         Some(stores) if redis.url.is_empty() => Ok(stores.keys),
         Some(stores) => Ok(Arc::new(FrontedKeys::new(stores.keys, redis, None).map_err(refused)?)),
         None if redis.url.is_empty() => Err(nowhere("the journal, whose key table decides", "--checkpoint")),

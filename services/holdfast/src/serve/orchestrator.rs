@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use holdfast_orchestrator::{KeyFront, NoHost};
 use holdfast_proto::v1::health_service_server::HealthServiceServer;
-use holdfast_rpc::server::Forward;
-use holdfast_rpc::{Server, server};
+use holdfast_proto::v1::idempotency_service_server::IdempotencyServiceServer;
+use holdfast_rpc::server::{self, Forward};
 use serde_json::Map;
 
 use super::{Site, joined};
 use crate::compose::{self, Surroundings};
 use crate::error::{Error, Result};
+use crate::network::Door;
 
 /// Serves and drives tasks until a signal comes, then gives its tasks back.
 ///
@@ -18,20 +19,24 @@ use crate::error::{Error, Result};
 /// [`Error`] where the port is taken, or the journal's store does not let it work.
 pub(crate) async fn run(site: Site) -> Result<()> {
     let join = &site.settings.join;
-    let stores = joined::stores(join).ok_or_else(|| joined::nowhere("the journal", "--checkpoint"))?;
-    let directory = joined::directory(join, site.process.ids.instance())
+    let stores =
+        joined::stores(join, &site.network).ok_or_else(|| joined::nowhere("the journal", "--checkpoint"))?;
+    let directory = joined::directory(join, &site.network, site.process.ids.instance())
         .ok_or_else(|| joined::nowhere("the registry of workers", "--health"))?;
-    let front = joined::front(join).map_or(KeyFront::None, KeyFront::Service);
+    let front = joined::front(join, &site.network).map_or(KeyFront::None, KeyFront::Service);
     let around = Surroundings { stores, front, directory, host: Arc::new(NoHost) };
     let config = site.settings.orchestrator.clone();
     let orchestrator = compose::build_orchestrator(&site.process, config, around, &site.telemetry);
-    let (listener, bound) = site.bind(site.settings.serve.orchestrator).await?;
+    let (listener, bound) = site.bind(Door::Callers, site.settings.serve.orchestrator).await?;
     site.ready(bound, Map::new()).await?;
     let config = server::Config { drain: site.settings.orchestrator.drain, ..server::Config::default() };
-    let mut server = Server::new(config).add(orchestrator.grpc());
+    let mut server = site.server(Door::Callers, config).add(orchestrator.grpc());
+    // Whoever talks to the public API asks it too which tools there are, and for keys of their own.
     if let Some(health) = join.health.as_slice().first() {
-        // Whoever talks to the public API asks it too which tools there are.
-        server = server.add(Forward::<HealthServiceServer<()>>::new(compose::channel(health)));
+        server = server.add(Forward::<HealthServiceServer<()>>::new(site.network.channel(health)));
+    }
+    if let Some(idempotency) = join.idempotency.as_slice().first() {
+        server = server.add(Forward::<IdempotencyServiceServer<()>>::new(site.network.channel(idempotency)));
     }
     let serving = site.serve(listener, server);
     let driving = async {

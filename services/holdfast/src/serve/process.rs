@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 
 use crate::compose::Process;
 use crate::error::{Error, Result};
+use crate::network::{Door, Network};
 use crate::output::Output;
 use crate::settings::Settings;
 
@@ -29,6 +30,7 @@ pub(crate) struct Site {
     pub(crate) role: &'static str,
     pub(crate) settings: Settings,
     pub(crate) process: Process,
+    pub(crate) network: Network,
     pub(crate) telemetry: Telemetry,
     /// The first signal drains it, the second aborts it.
     pub(crate) shutdown: Shutdown,
@@ -40,7 +42,7 @@ impl Site {
     /// Starts telemetry and hears signals from now on.
     ///
     /// # Errors
-    /// [`Error::Platform`] where telemetry can't start.
+    /// [`Error::Platform`] where telemetry can't start, [`Error::Usage`] where certificates can't be used.
     pub(crate) fn open(
         role: &'static str,
         settings: Settings,
@@ -49,20 +51,28 @@ impl Site {
     ) -> Result<Self> {
         let telemetry = holdfast_telemetry::init(&settings.telemetry)
             .map_err(|error| Error::platform("telemetry can't start")(error.into()))?;
+        let network = Network::of(&settings)?;
         let shutdown = Shutdown::new();
         tokio::spawn(holdfast_runtime::shutdown::obey_signals(shutdown.clone()));
-        Ok(Self { role, settings, process: Process::system(), telemetry, shutdown, output, announce })
+        let process = Process::system();
+        Ok(Self { role, settings, process, network, telemetry, shutdown, output, announce })
     }
 
     /// Binds the role's socket.
     ///
     /// # Errors
-    /// [`Error::Platform`] where the port is taken.
-    pub(crate) async fn bind(&self, address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+    /// [`Error::Platform`] where the port is taken, [`Error::Usage`] where strangers would reach it.
+    pub(crate) async fn bind(&self, door: Door, address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+        self.network.admits(door, self.role, address)?;
         let refuse = |error: server::Error| {
             Error::platform(format!("the {} can't listen at {address}", self.role))(error.into())
         };
         bind(&address.to_string()).await.map_err(refuse)
+    }
+
+    /// Makes the server of the role's port, without services.
+    pub(crate) fn server(&self, door: Door, config: server::Config) -> Server {
+        self.network.server(door, config)
     }
 
     /// Serves until the drain, at most for `drain` after it.

@@ -1,16 +1,20 @@
 //! The configuration of the binary: a section a crate, and what belongs to none of them.
 
 mod address_list;
+mod auth;
+mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use holdfast_runtime::Config;
-use holdfast_runtime::config::{FileChoice, Flag, Inputs};
+use holdfast_runtime::config::{FileChoice, Flag, Inputs, Source};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use address_list::AddressList;
+pub(crate) use auth::{Auth, Tokenless};
+pub(crate) use tls::Tls;
 
 use crate::error::Result;
 
@@ -34,6 +38,10 @@ pub(crate) struct Settings {
     pub(crate) serve: Serve,
     /// Where such a role finds the others.
     pub(crate) join: Join,
+    /// The tokens by which callers and members are known.
+    pub(crate) auth: Auth,
+    /// The certificates that are shown and trusted.
+    pub(crate) tls: Tls,
     /// The PostgreSQL that holds the journal of a platform that is spread out; without a URL it is SQLite in `data_dir`.
     pub(crate) store: holdfast_store::PostgresConfig,
     /// The Redis before the key table; without a URL there is none.
@@ -56,6 +64,8 @@ impl Default for Settings {
             listen: Listen::default(),
             serve: Serve::default(),
             join: Join::default(),
+            auth: Auth::default(),
+            tls: Tls::default(),
             store: holdfast_store::PostgresConfig::default(),
             redis: holdfast_store::RedisConfig::default(),
             orchestrator: holdfast_orchestrator::Config::default(),
@@ -217,7 +227,20 @@ pub(crate) fn load(file: Option<PathBuf>, flags: Vec<Flag>) -> Result<Config<Set
     };
     let mut inputs = Inputs::from_process(file, flags);
     inputs.own_variables = OWN_VARIABLES.map(str::to_owned).to_vec();
-    Ok(Config::load(&inputs)?)
+    let config = Config::load(&inputs)?;
+    refuse_empty_tokens(&config)?;
+    Ok(config)
+}
+
+/// A file that should hold a token, and holds nothing, must not mean that nobody is asked.
+fn refuse_empty_tokens(config: &Config<Settings>) -> Result<()> {
+    let Auth { api_token, cluster_token, .. } = &config.value.auth;
+    for (key, token) in [("auth.api_token", api_token), ("auth.cluster_token", cluster_token)] {
+        if token.is_none() && matches!(config.source(key), Source::EnvFile { .. }) {
+            return Err(config.invalid(key, "the file is empty").into());
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -278,6 +301,21 @@ mod tests {
         assert!(wanted.len() > 50, "{wanted:?}");
         wanted.retain(|name| !file.lines().any(|line| line.trim_start_matches("# ").starts_with(name)));
         assert!(wanted.is_empty(), "{wanted:?}");
+    }
+
+    #[test]
+    fn a_token_comes_from_its_file_and_an_empty_file_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("api-token");
+        let load = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            let env = vec![("HOLDFAST_AUTH__API_TOKEN_FILE".into(), file.display().to_string())];
+            let config = Config::load(&Inputs { env, ..Inputs::default() })?;
+            refuse_empty_tokens(&config).map(|()| config)
+        };
+        assert_eq!(load("abc\n").unwrap().value.auth.api_token.unwrap().expose(), "abc");
+        let refused = load("\n").unwrap_err().to_string();
+        assert!(refused.contains("auth.api_token") && refused.contains("empty"), "{refused}");
     }
 
     #[test]

@@ -61,14 +61,30 @@ pub struct Cluster {
     pub postgres: Postgres,
     pub redis: Redis,
     members: Vec<Member>,
+    guarded: Guarded,
+}
+
+/// What a cluster asks of those who call.
+#[derive(Debug, Clone, Default)]
+pub struct Guarded {
+    /// What members are configured with, besides.
+    pub members: Vec<(&'static str, String)>,
+    /// What callers are.
+    pub callers: Vec<(&'static str, String)>,
+    /// Before the addresses of the published port; none: `http://`.
+    pub scheme: Option<&'static str>,
 }
 
 impl Cluster {
     /// Starts all of it; `plan` is given the ledger's path.
     pub fn start(plan: impl FnOnce(&Path) -> String) -> Self {
-        let scene = Scene::new(plan);
+        Self::start_guarded(Scene::new(plan), Guarded::default())
+    }
+
+    /// Starts all of it, with tokens or certificates.
+    pub fn start_guarded(scene: Scene, guarded: Guarded) -> Self {
         let (postgres, redis) = (Postgres::start(Flush::Never).unwrap(), Redis::start().unwrap());
-        let mut cluster = Self { scene, postgres, redis, members: Vec::new() };
+        let mut cluster = Self { scene, postgres, redis, members: Vec::new(), guarded };
         use Role::{Checkpoint, Health, Idempotency, Orchestrator, Worker};
         for role in [Checkpoint, Health, Idempotency, Worker, Worker, Orchestrator, Orchestrator] {
             cluster.add(role);
@@ -93,7 +109,7 @@ impl Cluster {
 
     fn command(&self, role: Role) -> Command {
         let mut command = self.scene.holdfast();
-        command.envs(QUICK);
+        command.envs(QUICK).envs(self.guarded.members.iter().cloned());
         command.env("HOLDFAST_STORE__URL", self.postgres.url()).env("HOLDFAST_REDIS__URL", self.redis.url());
         for (role, variable) in [
             (Role::Checkpoint, "HOLDFAST_JOIN__CHECKPOINT"),
@@ -121,7 +137,20 @@ impl Cluster {
         std::fs::read_to_string(self.log()).unwrap_or_default()
     }
 
-    fn addresses(&self, role: Role) -> Vec<String> {
+    /// What it asks of those who call.
+    pub const fn guarded(&self) -> &Guarded {
+        &self.guarded
+    }
+
+    /// A command of a caller's.
+    pub fn caller(&self) -> Command {
+        let mut command = self.scene.holdfast();
+        command.envs(self.guarded.callers.iter().cloned());
+        command
+    }
+
+    /// Where the members of a role listen.
+    pub fn addresses(&self, role: Role) -> Vec<String> {
         self.members.iter().filter(|member| member.role == role).map(|m| m.address.clone()).collect()
     }
 
@@ -152,7 +181,8 @@ impl Cluster {
     }
 
     fn server(&self, which: usize) -> String {
-        format!("http://{}", self.addresses(Role::Orchestrator)[which])
+        let scheme = self.guarded.scheme.unwrap_or("http://");
+        format!("{scheme}{}", self.addresses(Role::Orchestrator)[which])
     }
 
     /// Submits the plan at an orchestrator, once that knows the plan's tools; returns the task's id.
@@ -161,8 +191,7 @@ impl Cluster {
         let plan = self.scene.plan();
         let mut task = String::new();
         wait_until_or(self, "submission", || {
-            let submitted =
-                output(self.scene.holdfast().args(["submit", "--json", "--server", &server]).arg(&plan));
+            let submitted = output(self.caller().args(["submit", "--json", "--server", &server]).arg(&plan));
             if submitted.status.success() {
                 task = lines(&submitted)[0]["task"]["task_id"].as_str().unwrap().to_owned();
             } else {
@@ -177,7 +206,7 @@ impl Cluster {
     /// Asks an orchestrator for a task; none where it does not answer.
     pub fn get(&self, which: usize, task: &str) -> Option<Value> {
         let server = self.server(which);
-        let got = output(self.scene.holdfast().args(["get", task, "--json", "--server", &server]));
+        let got = output(self.caller().args(["get", task, "--json", "--server", &server]));
         got.status.success().then(|| lines(&got).remove(0))
     }
 
