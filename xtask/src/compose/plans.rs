@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 /// How many steps the chain has.
-pub(crate) const STEPS: usize = 25;
+pub(crate) const STEPS: usize = 15;
 
 /// Faults of the trip worker: the example's own, and answers of the chain that come some time after their effect, so
 /// that a blow meets a task in the middle of its work.
-pub(crate) const FAULTS: [&str; 2] = ["charge_card:1=transient", "chain_step:*=late=100ms"];
+pub(crate) const FAULTS: [&str; 2] = ["charge_card:1=transient", "chain_step:*=late=400ms"];
 
 /// Steps one after the other, each with an effect that must not be repeated.
 pub(crate) fn chain() -> String {

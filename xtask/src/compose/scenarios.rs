@@ -1,6 +1,5 @@
 //! What is tried, in this order, on one platform.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -8,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::docker::docker;
 use super::plans::STEPS;
 use super::platform::{Member, Platform, Token, let_pass};
-use super::tasks::{self, succeeds, until_effects};
+use super::tasks::{self, succeeds, until_recorded};
 use super::{checks, images};
 use crate::run::{root, run};
 
@@ -143,11 +142,11 @@ fn strike(platform: &Platform<'_>, blow: impl FnOnce() -> Result<()>) -> Result<
     Ok(task)
 }
 
+/// Submits a chain and waits until it is in the middle of its work.
 fn chain_begun(platform: &Platform<'_>) -> Result<String> {
-    let task = tasks::submit(platform, Path::new(&platform.chain()), &[])?;
-    until_effects(platform, &task, STEPS / 5)?;
-    let so_far = tasks::effects(platform, &task)?.len();
-    ensure!(so_far < STEPS, "the task had ended before the blow");
+    let task = tasks::submit(platform, &platform.chain(), &[])?;
+    until_recorded(platform, &task, STEPS / 5)?;
+    ensure!(tasks::outcome(platform, &task)?.is_none(), "the task had ended before the blow");
     Ok(task)
 }
 

@@ -31,19 +31,26 @@ pub(crate) fn submit(platform: &Platform<'_>, plan: &Path, inputs: &[&str]) -> R
 }
 
 /// Waits for a task's end; it has to be a success.
-pub(crate) fn succeeds(platform: &Platform<'_>, task: &str) -> Result<Value> {
-    let mut known = Value::Null;
+pub(crate) fn succeeds(platform: &Platform<'_>, task: &str) -> Result<()> {
+    let mut ended = None;
     wait_until(&format!("end of {task}"), || {
-        // An orchestrator that is away or has just lost its store is asked again.
-        let got = ended(platform.client(Token::Shown).args(["get", task, "--json"]))?;
-        if got.status.success() {
-            known = lines(&got.stdout)?.into_iter().next().unwrap_or_default();
-        }
-        Ok(!matches!(text(&known, "/outcome").as_str(), "" | "TASK_OUTCOME_UNSPECIFIED"))
+        ended = outcome(platform, task)?;
+        Ok(ended.is_some())
     })?;
-    let outcome = text(&known, "/outcome");
-    ensure!(outcome.ends_with("SUCCEEDED"), "{task} ended with {outcome}: {known}");
-    Ok(known)
+    let ended = ended.unwrap_or_default();
+    ensure!(ended.ends_with("SUCCEEDED"), "{task} ended with {ended}");
+    Ok(())
+}
+
+/// How a task has ended; none while it has not, or while nobody can say so.
+pub(crate) fn outcome(platform: &Platform<'_>, task: &str) -> Result<Option<String>> {
+    let got = ended(platform.client(Token::Shown).args(["get", task, "--json"]))?;
+    if !got.status.success() {
+        return Ok(None);
+    }
+    let known = lines(&got.stdout)?.into_iter().next().unwrap_or_default();
+    Ok(Some(text(&known, "/outcome"))
+        .filter(|said| !matches!(said.as_str(), "" | "TASK_OUTCOME_UNSPECIFIED")))
 }
 
 /// The kinds of a task's events and their bodies.
@@ -72,9 +79,12 @@ pub(crate) fn effects(platform: &Platform<'_>, task: &str) -> Result<Vec<Effect>
     Ok(rows.map(|row| Effect { tool: text(&row, "/tool"), call: text(&row, "/call") }).collect())
 }
 
-/// Waits until so many effects of a task have happened.
-pub(crate) fn until_effects(platform: &Platform<'_>, task: &str, count: usize) -> Result<()> {
-    wait_until(&format!("effect {count} of {task}"), || Ok(effects(platform, task)?.len() >= count))
+/// Waits until so many results of a task are recorded.
+pub(crate) fn until_recorded(platform: &Platform<'_>, task: &str, count: usize) -> Result<()> {
+    wait_until(&format!("result {count} of {task}"), || {
+        let ended = |(kind, _): &&(String, Value)| kind == "attempt_ended";
+        Ok(journal(platform, task)?.iter().filter(ended).count() >= count)
+    })
 }
 
 /// Runs a command to its end.
