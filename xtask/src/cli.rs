@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::report::Report;
-use crate::{alerts, bench, examples, lint, proto, sizes, suite};
+use crate::{alerts, bench, compose, examples, lint, proto, sizes, suite};
 
 /// Builds, checks and measures Holdfast.
 #[derive(Debug, Parser)]
@@ -19,8 +19,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Runs every test: the API's files, the alert rules, unit, integration and doc tests, the examples. Installs what is
-    /// missing.
+    /// Runs every test but `compose`: the API's files, the alert rules, unit, integration and doc tests, the examples.
+    /// Installs what is missing.
     Test {
         /// What to leave out.
         #[arg(long, value_enum)]
@@ -28,6 +28,8 @@ enum Task {
     },
     /// Runs what CI runs: formatting, lints, sizes, and all of `test`.
     Ci,
+    /// Tries docker-compose.yml on the Docker engine of this machine: its images are made here, nothing is pulled.
+    Compose,
     /// Measures durable steps a second, fan-out, storage and recovery, each beside its floor.
     Bench {
         /// Write the figures as JSON to this file too.
@@ -70,6 +72,7 @@ pub(crate) fn run() -> Result<ExitCode> {
             bench::run(json)?;
             return Ok(ExitCode::SUCCESS);
         }
+        Task::Compose => compose::run(&mut report),
         Task::Test { skip } => test(&mut report, &skip),
         Task::Ci => {
             lint::formatting(&mut report);

@@ -3,6 +3,7 @@
 mod alerts;
 mod bench;
 mod cli;
+mod compose;
 mod counts;
 mod doctests;
 mod examples;
