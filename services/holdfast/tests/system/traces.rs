@@ -92,7 +92,7 @@ fn lives(trace: &Trace) -> Vec<&str> {
     lives.sort_by_key(|life| life.began);
     assert!(lives[0].links.is_empty());
     for (before, after) in lives.iter().zip(&lives[1..]) {
-        assert_eq!(after.links, [before.span_id.clone()]);
+        assert_eq!(after.links, std::slice::from_ref(&before.span_id));
         assert!(before.ended <= after.began);
     }
     lives.iter().map(|life| life.attribute("holdfast.ended").unwrap()).collect()
