@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::report::Report;
 
+mod call;
 mod lost;
 mod undo;
 mod wait;

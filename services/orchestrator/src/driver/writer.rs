@@ -100,7 +100,7 @@ impl Writer {
             pending.handled.push(handled.message.id);
         }
         let intent = matches!(event, Event::AttemptStarted(_));
-        let call = call_of(&event).cloned();
+        let call = event.call().cloned();
         pending.metas.push(Meta { call, intent, keys: keys.len(), completed });
         pending.events.push(encode(&event, at)?);
         pending.keys.extend(keys);
@@ -260,25 +260,5 @@ pub(super) async fn ask(journal: Arc<dyn Journal>, append: Append) -> Answer {
             }
             result => return Answer { append, result },
         }
-    }
-}
-
-fn call_of(event: &Event) -> Option<&CallId> {
-    match event {
-        Event::AttemptStarted(e) => Some(&e.call),
-        Event::AttemptNotStarted(e) => Some(&e.call),
-        Event::AttemptAdopted(e) => Some(&e.call),
-        Event::AttemptClosed(e) => Some(&e.call),
-        Event::AttemptEnded(e) => Some(&e.call),
-        Event::LateOutcome(e) => Some(&e.call),
-        Event::CallReplayed(e) => Some(&e.call),
-        Event::CallFailed(e) => Some(&e.call),
-        Event::CallWaits(e) => Some(&e.call),
-        Event::Probed(e) => Some(&e.call),
-        Event::StoodIn(e) => Some(&e.call),
-        Event::QuestionAsked(e) => Some(&e.call),
-        Event::SettlingBegan(e) => Some(&e.call),
-        Event::UndoSkipped(e) => Some(&e.call),
-        _ => None,
     }
 }

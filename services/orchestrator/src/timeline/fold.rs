@@ -97,7 +97,7 @@ impl Timeline {
             Event::Finished(finished) => self.finished(finished, task, &mut found),
             _ => {}
         }
-        if let Some(call) = call_of(event) {
+        if let Some(call) = completes(event) {
             self.call_event(event, call, task, &mut found);
         }
         found
@@ -290,19 +290,10 @@ const fn addressed(message: &Message) -> Option<&CallId> {
     }
 }
 
-fn call_of(event: &Event) -> Option<&CallId> {
+/// The call whose record an event can complete: what comes beside a call's own way completes nothing.
+const fn completes(event: &Event) -> Option<&CallId> {
     match event {
-        Event::AttemptStarted(e) => Some(&e.call),
-        Event::AttemptNotStarted(e) => Some(&e.call),
-        Event::AttemptClosed(e) => Some(&e.call),
-        Event::AttemptEnded(e) => Some(&e.call),
-        Event::CallReplayed(e) => Some(&e.call),
-        Event::CallFailed(e) => Some(&e.call),
-        Event::CallWaits(e) => Some(&e.call),
-        Event::Probed(e) => Some(&e.call),
-        Event::StoodIn(e) => Some(&e.call),
-        Event::QuestionAsked(e) => Some(&e.call),
-        Event::UndoSkipped(e) => Some(&e.call),
-        _ => None,
+        Event::AttemptAdopted(_) | Event::LateOutcome(_) | Event::SettlingBegan(_) => None,
+        event => event.call(),
     }
 }
