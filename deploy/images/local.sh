@@ -31,10 +31,10 @@ from_packages() {
     ln -s -t "$scratch/root/usr/bin" $(cd "$scratch/root" && printf '/%s ' usr/lib/postgresql/*/bin/*)
   fi
   # A named volume takes the owner of the folder that it is mounted on.
-  mkdir -p "$scratch"/owned/{data,secrets,var/lib/holdfast,var/lib/postgresql/data}
+  mkdir -p "$scratch"/owned/{data,secrets,store-secrets,var/lib/holdfast,var/lib/postgresql/data}
   tar -c -C "$scratch/root" --numeric-owner --owner=0 --group=0 -f "$scratch/image.tar" .
   tar -r -C "$scratch/owned" --numeric-owner --owner=999 --group=999 -f "$scratch/image.tar" \
-    ./data ./secrets ./var/lib/holdfast ./var/lib/postgresql
+    ./data ./secrets ./store-secrets ./var/lib/holdfast ./var/lib/postgresql
   for change in "LABEL $label=$recipe" "$@"; do changes+=(--change "$change"); done
   docker import "${changes[@]}" "$scratch/image.tar" "$image" > /dev/null
   echo "made $image"

@@ -1,3 +1,3 @@
-REDISCLI_AUTH=$(cat /secrets/redis-password)
+REDISCLI_AUTH=$(cat /store-secrets/redis-password)
 export REDISCLI_AUTH
 [ "$(redis-cli ping)" = PONG ]

@@ -19,8 +19,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Runs every test but `compose`: the API's files, the alert rules, unit, integration and doc tests, the examples.
-    /// Installs what is missing.
+    /// Runs every test: the API's files, the alert rules, unit, integration and doc tests, the examples, and the platform
+    /// in containers. Installs what is missing.
     Test {
         /// What to leave out.
         #[arg(long, value_enum)]
@@ -55,6 +55,8 @@ enum Part {
     Docs,
     /// The examples, run with the real binary.
     Examples,
+    /// docker-compose.yml, on the Docker engine of this machine.
+    Compose,
 }
 
 /// Does what the command line asks for.
@@ -97,5 +99,8 @@ fn test(report: &mut Report, skip: &[Part]) {
     }
     if !skip.contains(&Part::Examples) {
         examples::run(report);
+    }
+    if !skip.contains(&Part::Compose) {
+        compose::run(report);
     }
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::{Script, a_call, serve, worker};
+use crate::common::{Script, a_call, serve, worker, worker_on};
 use futures::StreamExt;
 use holdfast_proto::v1;
 use holdfast_proto::v1::worker_service_client::WorkerServiceClient;
 use holdfast_proto::v1::worker_service_server::WorkerServiceServer;
 use holdfast_rpc::Server;
 use holdfast_rpc::client::{Channel, Config as ClientConfig, Health, health};
-use holdfast_rpc::server::{Config, Forward, Gate};
+use holdfast_rpc::server::{Config, Forward, Gate, Readiness};
 use holdfast_rpc::status::{Problem, Sent, to_failure};
 use holdfast_types::worker::ExecuteEvent;
 use holdfast_types::{Effect, Reason};
@@ -78,6 +78,26 @@ async fn health_is_told_and_its_end_is_told_to_watchers() {
     assert_eq!(watch.next().await.unwrap().unwrap().status(), ServingStatus::NotServing);
     drop((watch, client));
     server.ended().await;
+}
+
+#[tokio::test]
+async fn a_server_that_can_not_serve_says_so_and_says_when_it_can_again() {
+    let (ready, readiness) = tokio::sync::watch::channel(Readiness::NotReady);
+    let server = Server::new(Config::default()).ready_while(readiness);
+    let (server, _) = worker_on(server, Script::Silence).await;
+    let channel = channel(server.address);
+    let mut client = HealthClient::new(channel.clone());
+    let mut watch = client.watch(HealthCheckRequest { service: WORKER.into() }).await.unwrap().into_inner();
+    let mut told = async || watch.next().await.unwrap().unwrap().status();
+    while told().await != ServingStatus::NotServing {}
+    let whole = health(&channel, Duration::from_secs(60)).await.unwrap();
+    assert_ne!(whole, Health::Serving);
+    ready.send_replace(Readiness::Ready);
+    assert_eq!(told().await, ServingStatus::Serving);
+    ready.send_replace(Readiness::NotReady);
+    assert_eq!(told().await, ServingStatus::NotServing);
+    drop(ready);
+    server.die().await;
 }
 
 #[tokio::test]

@@ -15,6 +15,15 @@ pub(crate) const API_TOKEN: &str = "api-token";
 /// The file of the token that members carry.
 const CLUSTER_TOKEN: &str = "cluster-token";
 
+/// Where the files go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Folders<'a> {
+    /// The tokens, which every member reads.
+    pub(crate) tokens: &'a Path,
+    /// The passwords and URLs of the stores, which the services before them read and nobody else.
+    pub(crate) stores: &'a Path,
+}
+
 /// Where the stores are found by which the URLs name them.
 #[derive(Debug, Clone)]
 pub(crate) struct Hosts {
@@ -33,30 +42,41 @@ pub(crate) struct Made {
     pub(crate) kept: Vec<&'static str>,
 }
 
-/// Makes what is missing in a folder, each file whole or not at all; what is there stays as it is. Processes that do it
-/// at once do it one after another.
+/// Makes what is missing in the folders, each file whole or not at all; what is there stays as it is. Processes that do
+/// it at once do it one after another.
 ///
 /// # Errors
 /// [`Error::File`], or [`Error::Usage`] where a file is empty, or a URL holds another password than its file.
-pub(crate) fn make(folder: &Path, mode: u32, hosts: &Hosts, entropy: &dyn Entropy) -> Result<Made> {
+pub(crate) fn make(folders: Folders<'_>, mode: u32, hosts: &Hosts, entropy: &dyn Entropy) -> Result<Made> {
+    let Folders { tokens, stores } = folders;
+    let tokens_lock = locked(tokens)?;
+    // One lock where both are one folder: its second would wait for the first.
+    let stores_lock = if tokens == stores { None } else { Some(locked(stores)?) };
+    let mut maker = Maker { mode, written: Vec::new(), kept: Vec::new() };
+    let api_token = maker.keep_or(tokens, API_TOKEN, || random(entropy))?;
+    maker.keep_or(tokens, CLUSTER_TOKEN, || random(entropy))?;
+    let password = maker.keep_or(stores, "postgres-password", || random(entropy))?;
+    let url =
+        |password: &Secret| format!("postgres://holdfast:{}@{}/holdfast", password.expose(), hosts.postgres);
+    maker.keep_url(stores, "postgres-url", &password, url)?;
+    let password = maker.keep_or(stores, "redis-password", || random(entropy))?;
+    let url = |password: &Secret| format!("redis://:{}@{}:6379", password.expose(), hosts.redis);
+    maker.keep_url(stores, "redis-url", &password, url)?;
+    for (lock, path) in [(Some(tokens_lock), tokens), (stores_lock, stores)] {
+        let synced = lock.map_or(Ok(()), |lock| lock.sync_all());
+        synced.map_err(|source| Error::File { what: FileAct::Write, path: path.to_owned(), source })?;
+    }
+    let Maker { written, kept, .. } = maker;
+    Ok(Made { api_token, written, kept })
+}
+
+/// Makes a folder where it is missing, and locks it: until the file is dropped, at the latest when the process ends.
+fn locked(folder: &Path) -> Result<File> {
     let refuse = |what| move |source| Error::File { what, path: folder.to_owned(), source };
     std::fs::create_dir_all(folder).map_err(refuse(FileAct::Make))?;
     let lock = File::open(folder).map_err(refuse(FileAct::Open))?;
-    // Let go of with the file, at the latest when the process ends.
     flock(&lock, FlockOperation::LockExclusive).map_err(|error| refuse(FileAct::Lock)(error.into()))?;
-    let mut maker = Maker { folder, mode, written: Vec::new(), kept: Vec::new() };
-    let api_token = maker.keep_or(API_TOKEN, || random(entropy))?;
-    maker.keep_or(CLUSTER_TOKEN, || random(entropy))?;
-    let password = maker.keep_or("postgres-password", || random(entropy))?;
-    let url =
-        |password: &Secret| format!("postgres://holdfast:{}@{}/holdfast", password.expose(), hosts.postgres);
-    maker.keep_url("postgres-url", &password, url)?;
-    let password = maker.keep_or("redis-password", || random(entropy))?;
-    let url = |password: &Secret| format!("redis://:{}@{}:6379", password.expose(), hosts.redis);
-    maker.keep_url("redis-url", &password, url)?;
-    lock.sync_all().map_err(refuse(FileAct::Write))?;
-    let Maker { written, kept, .. } = maker;
-    Ok(Made { api_token, written, kept })
+    Ok(lock)
 }
 
 /// 256 bits, in characters that neither a header nor a URL has to escape.
@@ -66,16 +86,20 @@ fn random(entropy: &dyn Entropy) -> String {
     hex::encode(bytes)
 }
 
-struct Maker<'a> {
-    folder: &'a Path,
+struct Maker {
     mode: u32,
     written: Vec<&'static str>,
     kept: Vec<&'static str>,
 }
 
-impl Maker<'_> {
-    fn keep_or(&mut self, name: &'static str, make: impl FnOnce() -> String) -> Result<Secret> {
-        let path = self.folder.join(name);
+impl Maker {
+    fn keep_or(
+        &mut self,
+        folder: &Path,
+        name: &'static str,
+        make: impl FnOnce() -> String,
+    ) -> Result<Secret> {
+        let path = folder.join(name);
         match std::fs::read_to_string(&path) {
             Ok(text) if text.trim().is_empty() => {
                 Err(Error::Usage(format!("{} is empty: remove it, and it is made", path.display())))
@@ -86,7 +110,7 @@ impl Maker<'_> {
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let secret = Secret::new(make());
-                write(self.folder, name, self.mode, &secret)?;
+                write(folder, name, self.mode, &secret)?;
                 self.written.push(name);
                 Ok(secret)
             }
@@ -96,15 +120,16 @@ impl Maker<'_> {
 
     fn keep_url(
         &mut self,
+        folder: &Path,
         name: &'static str,
         password: &Secret,
         url: impl FnOnce(&Secret) -> String,
     ) -> Result<()> {
-        let kept = self.keep_or(name, || url(password))?;
+        let kept = self.keep_or(folder, name, || url(password))?;
         if kept.expose().contains(password.expose()) {
             return Ok(());
         }
-        let path = self.folder.join(name);
+        let path = folder.join(name);
         Err(Error::Usage(format!("{} holds another password: remove it, and it is made", path.display())))
     }
 }
@@ -147,7 +172,7 @@ mod tests {
     }
 
     fn make_in(folder: &Path) -> Result<Made> {
-        make(folder, 0o440, &hosts(), &SystemEntropy)
+        make(Folders { tokens: folder, stores: folder }, 0o440, &hosts(), &SystemEntropy)
     }
 
     fn contents(folder: &Path) -> BTreeMap<String, String> {
@@ -181,6 +206,18 @@ mod tests {
         let second = make_in(&folder).unwrap();
         assert_eq!((second.written.len(), second.kept.len()), (0, 6));
         assert_eq!(contents(&folder), files);
+    }
+
+    #[test]
+    fn the_stores_secrets_go_into_a_folder_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let (tokens, stores) = (folder.path().join("tokens"), folder.path().join("stores"));
+        let folders = Folders { tokens: &tokens, stores: &stores };
+        let made = make(folders, 0o440, &hosts(), &SystemEntropy).unwrap();
+        assert_eq!(made.written.len(), 6);
+        let names = |folder| contents(folder).into_keys().collect::<Vec<_>>();
+        assert_eq!(names(&tokens), ["api-token", "cluster-token"]);
+        assert_eq!(names(&stores), ["postgres-password", "postgres-url", "redis-password", "redis-url"]);
     }
 
     #[test]

@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::config::Config;
 use super::connections;
 use super::dispatch::Dispatch;
 use super::error::Error;
 use super::gate::Gate;
+use super::readiness::Readiness;
 use super::route::{GrpcService, Routes};
 use super::standard;
 use crate::tls::ServerTls;
@@ -32,13 +34,14 @@ pub struct Server {
     names: Vec<&'static str>,
     gate: Option<Arc<dyn Gate>>,
     tls: Option<ServerTls>,
+    readiness: Option<watch::Receiver<Readiness>>,
 }
 
 impl Server {
     /// Makes a server without services.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self { config, routes: Routes::default(), names: Vec::new(), gate: None, tls: None }
+        Self { config, routes: Routes::default(), names: Vec::new(), gate: None, tls: None, readiness: None }
     }
 
     /// Adds a service.
@@ -64,17 +67,27 @@ impl Server {
         self
     }
 
+    /// Tells by `grpc.health.v1` whether it wants calls; without this it does until its end.
+    #[must_use]
+    pub fn ready_while(mut self, readiness: watch::Receiver<Readiness>) -> Self {
+        self.readiness = Some(readiness);
+        self
+    }
+
     /// Serves until `shutdown`, then drains: takes nothing new, and lets the calls under way end within the
     /// configured time. If the future is dropped, all connections are closed at once.
     ///
     /// # Errors
     /// [`Error::Reflection`], before anything is served.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { config, mut routes, names, gate, tls } = self;
+        let Self { config, mut routes, names, gate, tls, readiness } = self;
         let reporter = standard::add(&mut routes, &names).await?;
         let dispatch = Arc::new(Dispatch { routes, gate, config });
         let ending = async {
-            shutdown.await;
+            tokio::select! {
+                () = shutdown => {}
+                () = standard::follow(&reporter, &names, readiness) => {}
+            }
             standard::end(reporter, &names).await;
         };
         connections::run(listener, tls, dispatch, ending).await;

@@ -11,6 +11,7 @@ mod error;
 mod forward;
 mod gate;
 mod lock;
+mod readiness;
 mod route;
 mod standard;
 
@@ -21,4 +22,5 @@ pub use error::Error;
 pub use forward::Forward;
 pub use gate::Gate;
 pub use lock::{Lock, Locks};
+pub use readiness::Readiness;
 pub use route::GrpcService;

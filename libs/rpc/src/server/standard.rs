@@ -1,10 +1,12 @@
 //! What every server answers besides its own services: reflection (v1 and v1alpha) and `grpc.health.v1`.
 
+use tokio::sync::watch;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
 use tonic_reflection::server::Builder;
 
 use super::error::Error;
+use super::readiness::Readiness;
 use super::route::{Routes, service};
 
 /// The services by name.
@@ -36,11 +38,38 @@ pub(super) async fn add(routes: &mut Routes, names: &[&'static str]) -> Result<H
     Ok(reporter)
 }
 
+/// Tells what is so now, and every change of it. Ends never: without anybody who changes it, it stays.
+pub(super) async fn follow(
+    reporter: &HealthReporter,
+    names: &[&'static str],
+    readiness: Option<watch::Receiver<Readiness>>,
+) {
+    if let Some(mut readiness) = readiness {
+        loop {
+            let now = *readiness.borrow_and_update();
+            tell(reporter, names, now).await;
+            if readiness.changed().await.is_err() {
+                break;
+            }
+        }
+    }
+    std::future::pending().await
+}
+
+/// Tells whoever asks or watches whether calls are welcome, the server's own name (the empty one) included.
+async fn tell(reporter: &HealthReporter, names: &[&'static str], readiness: Readiness) {
+    let status = match readiness {
+        Readiness::Ready => ServingStatus::Serving,
+        Readiness::NotReady => ServingStatus::NotServing,
+    };
+    for name in names.iter().copied().chain([""]) {
+        reporter.set_service_status(name, status).await;
+    }
+}
+
 /// Tells whoever asks or watches that nothing is served any more, and ends the watches: they would hold the drain.
 pub(super) async fn end(mut reporter: HealthReporter, names: &[&'static str]) {
-    for name in names.iter().copied().chain([""]) {
-        reporter.set_service_status(name, ServingStatus::NotServing).await;
-    }
+    tell(&reporter, names, Readiness::NotReady).await;
     for name in names.iter().copied().chain([""]) {
         reporter.clear_service_status(name).await;
     }

@@ -31,6 +31,8 @@ pub(crate) async fn run(site: Site) -> Result<()> {
     site.ready(bound, Map::new()).await?;
     let config = server::Config { drain: site.settings.orchestrator.drain, ..server::Config::default() };
     let mut server = site.server(Door::Callers, config).add(orchestrator.grpc());
+    // A gateway sends callers to a replica that reaches the journal, if there is one.
+    server = server.ready_while(orchestrator.readiness());
     // Whoever talks to the public API asks it too which tools there are, and for keys of their own.
     if let Some(health) = join.health.as_slice().first() {
         server = server.add(Forward::<HealthServiceServer<()>>::new(site.network.channel(health)));

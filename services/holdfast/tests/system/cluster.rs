@@ -213,6 +213,15 @@ impl Cluster {
         self.server(0)
     }
 
+    /// Waits until an orchestrator's health check says whether it wants calls.
+    pub fn until_serving(&self, which: usize, serving: Serving) {
+        let server = self.server(which);
+        wait_until_or(self, &format!("health check: {serving:?}"), || {
+            let pinged = output(self.caller().args(["ping", "--server", &server]));
+            pinged.status.success() == (serving == Serving::Yes)
+        });
+    }
+
     /// Waits until the members have written something to stderr; returns its line.
     pub fn until_logged(&self, text: &str) -> String {
         let mut found = None;
@@ -222,6 +231,13 @@ impl Cluster {
         });
         found.unwrap_or_default()
     }
+}
+
+/// What a health check says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serving {
+    Yes,
+    No,
 }
 
 /// Waits for a condition; where it does not come, what the members wrote is shown.

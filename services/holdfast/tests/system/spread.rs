@@ -5,7 +5,7 @@
 
 use holdfast_testkit::Sign;
 
-use crate::cluster::{BEYOND_THE_LEASE, Cluster, Role};
+use crate::cluster::{BEYOND_THE_LEASE, Cluster, Role, Serving};
 use crate::journal::{assert_nothing_recorded_ran_again, events};
 use crate::plans;
 use crate::scene::let_pass;
@@ -167,6 +167,7 @@ fn one_that_is_cut_off_from_checkpoint_but_not_from_its_workers_stops_before_ano
     cluster.until_effects(&task, STEPS / 4);
     wire.cut();
     let stopped = time_in(&cluster.until_logged("session is lost; its tasks are stopped here"));
+    cluster.until_serving(0, Serving::No);
     let outcome = cluster.outcome_at(&[1], &task);
     assert!(outcome.ends_with("SUCCEEDED"), "{outcome}\n{}", cluster.logged());
     let lives: Vec<_> =
@@ -179,6 +180,7 @@ fn one_that_is_cut_off_from_checkpoint_but_not_from_its_workers_stops_before_ano
 
     // What stayed on the wire arrives late, and changes nothing; whoever was cut off is of use again.
     wire.mend();
+    cluster.until_serving(0, Serving::Yes);
     let next = cluster.submit(0);
     assert!(cluster.outcome(&next).ends_with("SUCCEEDED"), "{}", cluster.logged());
     assert_eq!(cluster.scene.effects().len(), 2 * STEPS);

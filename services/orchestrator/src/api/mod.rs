@@ -13,6 +13,7 @@ mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use holdfast_rpc::server::Readiness;
 use holdfast_runtime::Shutdown;
 
 use crate::acks::Acks;
@@ -82,6 +83,12 @@ impl Orchestrator {
     #[must_use]
     pub fn driving(&self) -> usize {
         self.instance.driving()
+    }
+
+    /// Whether calls are welcome here, as it changes: not while the journal's store is out of reach.
+    #[must_use]
+    pub fn readiness(&self) -> tokio::sync::watch::Receiver<Readiness> {
+        self.instance.readiness()
     }
 
     /// Makes the gRPC server part of this orchestrator, to be added to a server.

@@ -11,10 +11,11 @@ mod tools;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use holdfast_rpc::server::Readiness;
 use holdfast_runtime::Shutdown;
 use holdfast_types::journal::{Claimed, EventRow, PreviousLife};
 use holdfast_types::{InstanceId, OwnerId, TaskId};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::driver::{Claim, Control, Life};
 use crate::error::Error;
@@ -31,6 +32,8 @@ pub(crate) struct Instance {
     starts: mpsc::Sender<Start>,
     /// Something may be there to claim, or there is room again.
     look: Notify,
+    /// Whether it has a session, or asks for its first one: without one, another replica is the better one to ask.
+    readiness: watch::Sender<Readiness>,
 }
 
 #[derive(Debug, Default)]
@@ -77,7 +80,9 @@ impl Instance {
         // Every start has a reservation or a place among the driven, of which there are at most so many.
         let (starts, receiver) = mpsc::channel(shared.config.max_driven.max(1) * 2);
         let id = shared.deps.ids.instance();
-        let instance = Self { id, shared, state: Mutex::default(), starts, look: Notify::new() };
+        let readiness = watch::Sender::new(Readiness::Ready);
+        let (state, look) = (Mutex::default(), Notify::new());
+        let instance = Self { id, shared, state, starts, look, readiness };
         (Arc::new(instance), Starts(receiver))
     }
 
@@ -143,6 +148,11 @@ impl Instance {
             Some(control) => control.inbox.notify_one(),
             None => self.look.notify_one(),
         }
+    }
+
+    /// Whether the journal's store is reached, as it changes.
+    pub(crate) fn readiness(&self) -> watch::Receiver<Readiness> {
+        self.readiness.subscribe()
     }
 
     /// How many tasks are driven here.

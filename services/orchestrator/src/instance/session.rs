@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_ports::Renewed;
+use holdfast_rpc::server::Readiness;
 use holdfast_runtime::Shutdown;
 use holdfast_types::InstanceId;
 use holdfast_types::restore::Restore;
@@ -23,12 +24,14 @@ impl Instance {
             let lease = Arc::new(self.open(shutdown).await?);
             tracing::info!(instance = %lease.instance(), "session is open");
             self.state().lease = Some(Arc::clone(&lease));
+            self.readiness.send_replace(Readiness::Ready);
             tokio::select! {
                 () = self.renew(&lease) => {}
                 () = self.keep_claiming(&lease, shutdown) => {}
             }
             tracing::warn!(instance = %lease.instance(), "session is lost; its tasks are stopped here");
             self.shared.deps.metrics.lease_loss();
+            self.readiness.send_replace(Readiness::NotReady);
             self.state().lease = None;
             lease.end();
         }
@@ -49,6 +52,7 @@ impl Instance {
                 }
                 Err(error) if error.is_transient() => {
                     tracing::warn!(%error, "session is not opened; trying again");
+                    self.readiness.send_replace(Readiness::NotReady);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(PAUSES.1);
                 }
