@@ -11,6 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry, fmt};
 
+use crate::endpoint::{Endpoint, Signal};
 use crate::pipeline::{Pipeline, Telemetry};
 use crate::prometheus::Scrape;
 use crate::sampler::Sampler;
@@ -97,68 +98,35 @@ fn logs(config: &Config) -> Result<Box<dyn Layer<Registry> + Send + Sync>, Error
 }
 
 pub(crate) fn pipeline(config: &Config) -> Result<Telemetry, Error> {
-    let (mut spans, mut metrics) = (None, None);
-    if let Some(endpoint) = Endpoint::choose(config, &|name| std::env::var(name).ok()) {
-        let (mut for_spans, mut for_metrics) =
-            (SpanExporter::builder().with_tonic(), MetricExporter::builder().with_tonic());
-        if let Endpoint::Configured(address) = &endpoint {
-            (for_spans, for_metrics) = (for_spans.with_endpoint(address), for_metrics.with_endpoint(address));
+    let env = |name: &str| std::env::var(name).ok();
+    let spans = match Endpoint::choose(config, Signal::Traces, &env) {
+        None => None,
+        Some(Endpoint::Environment) => Some(SpanExporter::builder().with_tonic().build()),
+        Some(Endpoint::Configured(address)) => {
+            Some(SpanExporter::builder().with_tonic().with_endpoint(address).build())
         }
-        spans = Some(for_spans.build().map_err(Error::Otlp)?);
-        metrics = Some(for_metrics.build().map_err(Error::Otlp)?);
-    }
+    };
+    let metrics = match Endpoint::choose(config, Signal::Metrics, &env) {
+        None => None,
+        Some(Endpoint::Environment) => Some(MetricExporter::builder().with_tonic().build()),
+        Some(Endpoint::Configured(address)) => {
+            Some(MetricExporter::builder().with_tonic().with_endpoint(address).build())
+        }
+    };
+    let spans = spans.transpose().map_err(Error::Otlp)?;
+    let metrics = metrics.transpose().map_err(Error::Otlp)?;
     let scrape = config.prometheus.map(|_| Scrape::new()).transpose().map_err(Error::Prometheus)?;
     let resource = match std::env::var("OTEL_SERVICE_NAME") {
         Ok(_) => Resource::builder().build(),
         Err(_) => Resource::builder().with_service_name(config.service_name.clone()).build(),
     };
-    let sampler = Sampler::choose(&|name| std::env::var(name).ok());
+    let sampler = Sampler::choose(&env);
     Ok(Pipeline { resource, sampler, spans, metrics, scrape }.build())
-}
-
-/// Who says where the collector is.
-#[derive(Debug, PartialEq)]
-enum Endpoint {
-    /// Our configuration.
-    Configured(String),
-    /// `OTEL_*`, which the exporter reads itself.
-    Environment,
-}
-
-impl Endpoint {
-    fn choose(config: &Config, env: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
-        if env("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-            return None;
-        }
-        if let Some(endpoint) = &config.otlp_endpoint {
-            return Some(Self::Configured(endpoint.clone()));
-        }
-        const ENDPOINTS: [&str; 3] = [
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
-        ];
-        let named = ENDPOINTS.iter().any(|name| env(name).is_some_and(|value| !value.is_empty()));
-        named.then_some(Self::Environment)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_is_exported_unless_somebody_says_where_to() {
-        let silent = Config::default();
-        let said = Config { otlp_endpoint: Some("http://127.0.0.1:4317".into()), ..Config::default() };
-        let none = |_: &str| None;
-        let endpoint = |name: &str| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| "http://x".to_owned());
-        let disabled = |name: &str| (name == "OTEL_SDK_DISABLED").then(|| "true".to_owned());
-        assert_eq!(Endpoint::choose(&silent, &none), None);
-        assert_eq!(Endpoint::choose(&silent, &endpoint), Some(Endpoint::Environment));
-        assert!(matches!(Endpoint::choose(&said, &endpoint), Some(Endpoint::Configured(_))));
-        assert_eq!(Endpoint::choose(&said, &disabled), None);
-    }
 
     #[test]
     fn a_filter_that_is_none_is_refused_with_its_text() {

@@ -5,6 +5,7 @@
 
 mod config;
 mod coordinates;
+mod endpoint;
 mod init;
 mod labels;
 mod metrics;

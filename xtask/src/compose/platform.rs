@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use super::certificates;
 use super::docker::{Docker, docker, output};
 use super::plans;
 use crate::run::{root, run};
@@ -16,6 +17,9 @@ pub(crate) const GUARD: Duration = Duration::from_secs(120);
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// The folder of the certificates, beside the plans.
+const CERTIFICATES: &str = "certificates";
 
 /// A container of a service, by its number from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,17 +41,28 @@ pub(crate) struct Platform<'a> {
     /// What differs from the compose file, and the plans.
     folder: tempfile::TempDir,
     binary: PathBuf,
+    security: Security,
     token: String,
+}
+
+/// What callers and roles speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Security {
+    Plain,
+    /// With `deploy/compose.tls.yml`.
+    Tls,
 }
 
 impl<'a> Platform<'a> {
     /// Brings it up from nothing, and reads the API's token where its users do.
-    pub(crate) fn up(docker: &'a Docker, binary: PathBuf) -> Result<Self> {
+    pub(crate) fn up(docker: &'a Docker, binary: PathBuf, security: Security) -> Result<Self> {
         let folder = tempfile::tempdir().context("make a temporary folder")?;
         std::fs::write(folder.path().join("test.yml"), changes()).context("write what differs")?;
         std::fs::write(folder.path().join("chain.yaml"), plans::chain()).context("write the plan")?;
         let (ports, project) = ((free_port()?, free_port()?), project());
-        let mut platform = Self { docker, project, ports, folder, binary, token: String::new() };
+        certificates::make(&folder.path().join(CERTIFICATES))?;
+        let token = String::new();
+        let mut platform = Self { docker, project, ports, folder, binary, security, token };
         // What an interrupted run has left. `docker-compose` 1.29 can't recreate containers on a newer engine, either.
         run(&mut platform.compose(&["down", "--volumes", "--remove-orphans"]))?;
         run(&mut platform.compose(&["up", "--detach"]))?;
@@ -62,6 +77,10 @@ impl<'a> Platform<'a> {
     pub(crate) fn compose(&self, arguments: &[&str]) -> Command {
         let mut command = self.docker.compose(&root());
         command.args(["--project-name", &self.project, "--file", "docker-compose.yml"]);
+        if self.security == Security::Tls {
+            command.args(["--file", "deploy/compose.tls.yml"]);
+            command.env("HOLDFAST_CERTS", self.folder.path().join(CERTIFICATES));
+        }
         command
             .args(["--file", "deploy/compose.local.yml", "--file"])
             .arg(self.folder.path().join("test.yml"));
@@ -79,11 +98,23 @@ impl<'a> Platform<'a> {
                 command.env_remove(name);
             }
         }
-        command.env("HOLDFAST_SERVER", format!("http://127.0.0.1:{}", self.ports.0));
+        command.env("HOLDFAST_SERVER", self.server(self.security));
+        if self.security == Security::Tls {
+            command.env("HOLDFAST_TLS__CA", self.folder.path().join(CERTIFICATES).join("ca.pem"));
+        }
         if token == Token::Shown {
             command.env("HOLDFAST_AUTH__API_TOKEN", &self.token);
         }
         command
+    }
+
+    /// The published port, as callers who speak TLS dial it, and as others do.
+    pub(crate) fn server(&self, security: Security) -> String {
+        let scheme = match security {
+            Security::Plain => "http",
+            Security::Tls => "https",
+        };
+        format!("{scheme}://{}:{}", certificates::NAME, self.ports.0)
     }
 
     /// The file of the chain.

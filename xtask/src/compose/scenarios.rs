@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::docker::docker;
 use super::plans::STEPS;
-use super::platform::{Member, Platform, Token, let_pass};
+use super::platform::{Member, Platform, Security, Token, let_pass};
 use super::tasks::{self, succeeds, until_recorded};
 use super::{checks, images};
 use crate::run::{root, run};
@@ -19,7 +19,7 @@ pub(crate) const ALL: &[(&str, Scenario)] = &[
     ("a caller without the token is told where to find it", the_token_is_asked_for),
     ("the examples run through the published port", examples_run),
     ("each container of the roles is killed in the middle of a task", roles_are_killed),
-    ("the gateway is killed in the middle of a task", |platform| killed(platform, Member("gateway", 1))),
+    ("the gateway is killed in the middle of a task", gateway_is_killed),
     ("Redis is killed, and restarted", |platform| killed_and_restarted(platform, Member("redis", 1))),
     ("PostgreSQL is killed, and restarted", |platform| killed_and_restarted(platform, Member("postgres", 1))),
     ("checkpoint is cut off from PostgreSQL, and comes back", |platform| {
@@ -29,6 +29,10 @@ pub(crate) const ALL: &[(&str, Scenario)] = &[
     ("more orchestrators and workers are added", more_are_added),
     ("everything ends in good order when it is told to", all_end_in_good_order),
 ];
+
+/// The same for a platform that speaks TLS.
+pub(crate) const SECURED: &[(&str, Scenario)] =
+    &[("with certificates all speak TLS, and nothing else", all_speak_tls)];
 
 /// Longer than a lease, within which an orchestrator that is cut off stops its tasks by itself.
 const BEYOND_THE_LEASE: Duration = Duration::from_secs(13);
@@ -72,6 +76,15 @@ fn examples_run(platform: &Platform<'_>) -> Result<()> {
     checks::one_whole_trace(platform, &trip)
 }
 
+fn all_speak_tls(platform: &Platform<'_>) -> Result<()> {
+    let trip = tasks::submit(platform, &root().join("examples/trip.yaml"), &[])?;
+    succeeds(platform, &trip)?;
+    let plain = platform.server(Security::Plain);
+    let refused = tasks::ended(platform.client(Token::Shown).args(["ping", "--server", &plain]))?;
+    ensure!(!refused.status.success(), "a caller without TLS was answered");
+    checks::one_whole_trace(platform, &trip)
+}
+
 /// Both orchestrators in turn, so that whichever drives is struck.
 const ROLES: [Member; 7] = [
     Member("orchestrator", 1),
@@ -94,6 +107,10 @@ fn roles_are_killed(platform: &Platform<'_>) -> Result<()> {
     Ok(())
 }
 
+fn gateway_is_killed(platform: &Platform<'_>) -> Result<()> {
+    killed(platform, Member("gateway", 1))
+}
+
 fn killed(platform: &Platform<'_>, member: Member) -> Result<()> {
     strike(platform, || platform.kill(member)).map(drop)
 }
@@ -112,7 +129,7 @@ fn cut_off(platform: &Platform<'_>, member: Member, network: &str) -> Result<()>
     strike(platform, cut).map(drop)
 }
 
-/// It goes on to answer the gateway's checks, so callers may still be sent to it; the other one drives meanwhile.
+/// Until its lease is over callers may still be sent to it; the other one drives meanwhile.
 fn the_driver_is_cut_off(platform: &Platform<'_>) -> Result<()> {
     let mut taken_over = 0;
     for number in [1, 2] {
