@@ -23,7 +23,10 @@ pub(crate) fn submit(platform: &Platform<'_>, plan: &Path, inputs: &[&str]) -> R
         } else {
             // Workers that have registered are known to an orchestrator a moment later.
             let told = String::from_utf8_lossy(&submitted.stderr).into_owned();
-            ensure!(told.contains("unknown tool") || submitted.status.code() == Some(9), "submit: {told}");
+            ensure!(
+                told.contains("unknown tool") || submitted.status.code() == Some(UNREACHABLE),
+                "submit: {told}"
+            );
         }
         Ok(submitted.status.success())
     })?;
@@ -53,10 +56,20 @@ pub(crate) fn outcome(platform: &Platform<'_>, task: &str) -> Result<Option<Stri
         .filter(|said| !matches!(said.as_str(), "" | "TASK_OUTCOME_UNSPECIFIED")))
 }
 
-/// The kinds of a task's events and their bodies.
+/// The exit code of a command that found nobody who answers.
+const UNREACHABLE: i32 = 9;
+
+/// The kinds of a task's events and their bodies. Whoever is cut off by a replica's end comes back to another.
 pub(crate) fn journal(platform: &Platform<'_>, task: &str) -> Result<Vec<(String, Value)>> {
-    let history = ended(platform.client(Token::Shown).args(["history", task, "--json"]))?;
-    ensure!(history.status.success(), "history: {}", String::from_utf8_lossy(&history.stderr));
+    let mut answer = None;
+    wait_until(&format!("history of {task}"), || {
+        let history = ended(platform.client(Token::Shown).args(["history", task, "--json"]))?;
+        let told = String::from_utf8_lossy(&history.stderr);
+        ensure!(history.status.success() || history.status.code() == Some(UNREACHABLE), "history: {told}");
+        answer = Some(history).filter(|history| history.status.success());
+        Ok(answer.is_some())
+    })?;
+    let history = answer.context("history says nothing")?;
     let read = |event: Value| {
         let body = serde_json::from_str(&text(&event, "/body_json")).context("read an event")?;
         Ok((text(&event, "/kind"), body))
