@@ -179,6 +179,8 @@ macro_rules! suite {
             snapshots {
                 a_load_begins_at_the_newest_snapshot,
                 a_snapshot_of_the_future_is_refused,
+                a_finished_task_keeps_no_snapshot,
+                a_task_that_is_opened_again_is_folded_from_its_events,
             }
         }
     };
