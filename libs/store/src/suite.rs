@@ -94,6 +94,7 @@ macro_rules! suite {
                 a_claim_is_exclusive,
                 two_claims_at_once_have_one_winner,
                 a_takeover_goes_on_with_its_own_claim,
+                an_append_tells_the_tokens_of_its_claims,
                 a_claim_with_other_arguments_is_refused,
                 a_settled_key_answers_later_claims,
                 a_key_that_was_given_back_is_free,

@@ -13,4 +13,5 @@ mod metrics;
 mod sensitive;
 mod takeover;
 mod timeline;
+mod tokens;
 mod tool_gone;

@@ -2773,11 +2773,15 @@ pub struct AppendResult {
 /// Nested message and enum types in `AppendResult`.
 pub mod append_result {
     /// The append is durable.
-    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Ok {
         /// The task's last sequence number.
         #[prost(uint64, tag = "1")]
         pub last_seq: u64,
+        /// The fencing tokens of the keys that it claims, in the order of its claims: each is higher than that of any claim
+        /// of its key before.
+        #[prost(uint64, repeated, tag = "2")]
+        pub tokens: ::prost::alloc::vec::Vec<u64>,
     }
     /// The epoch or the owner is not the current one.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -10699,7 +10703,9 @@ pub struct ExecuteRequest {
     /// `Idempotency-Key`). Never in logs, traces or metrics. Required.
     #[prost(string, tag = "10")]
     pub key: ::prost::alloc::string::String,
-    /// The fencing token under which the key is held, for tools that check one; 0: there is none.
+    /// The fencing token under which the key is held, for tools that check one: higher than that of every claim of the key
+    /// before, whichever task made it. Of a READ_ONLY call, which holds no key, the epoch. 0: there is none, or nobody
+    /// knows it.
     #[prost(uint64, tag = "11")]
     pub token: u64,
     /// What a repeat of this call is, as its plan says: decides what its silence means and whether a later attempt may

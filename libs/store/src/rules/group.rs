@@ -62,11 +62,11 @@ impl Group {
             return (Err(error), None);
         }
         match apply(&mut self.world, append, retention, now) {
-            Verdict::Written { after } => {
+            Verdict::Written { after, tokens } => {
                 let last_seq = after.saturating_add(append.events.len() as u64);
-                (Ok(Appended::Ok { last_seq }), Some(after))
+                (Ok(Appended::Ok { last_seq, tokens }), Some(after))
             }
-            Verdict::Repeated { last_seq } => (Ok(Appended::Ok { last_seq }), None),
+            Verdict::Repeated { last_seq, tokens } => (Ok(Appended::Ok { last_seq, tokens }), None),
             Verdict::Refused(refusal) => (Ok(Appended::Refused(refusal)), None),
         }
     }
