@@ -110,6 +110,9 @@ macro_rules! suite {
             }
             key_verbs {
                 a_completed_key_is_replayed,
+                a_repeat_opens_the_next_generation,
+                two_repeats_of_one_generation_make_one_operation,
+                only_the_last_generation_is_repeated_and_only_once_it_has_ended,
                 a_completed_key_answers_tasks_too,
                 other_arguments_are_a_mismatch,
                 a_permanent_failure_is_replayed,
@@ -195,6 +198,9 @@ macro_rules! key_table_suite {
         $crate::suite_cases! { $fixture;
             key_verbs {
                 a_completed_key_is_replayed,
+                a_repeat_opens_the_next_generation,
+                two_repeats_of_one_generation_make_one_operation,
+                only_the_last_generation_is_repeated_and_only_once_it_has_ended,
                 other_arguments_are_a_mismatch,
                 a_permanent_failure_is_replayed,
                 a_concurrent_caller_waits_for_the_result,

@@ -949,7 +949,7 @@ pub struct Repeat {
     /// The generation that is repeated: two repeats of one generation make one new operation. Required.
     #[prost(uint32, tag = "1")]
     pub generation: u32,
-    /// Why, for the record. Required.
+    /// Why, for the record, at most 1,000 bytes: the service's log. Required.
     #[prost(string, tag = "2")]
     pub reason: ::prost::alloc::string::String,
 }
@@ -977,7 +977,8 @@ pub struct BeginRequest {
     /// What is wanted of a key in doubt; unspecified: NONE.
     #[prost(enumeration = "begin_request::Resolve", tag = "7")]
     pub resolve: i32,
-    /// Run it again although it has finished; absent: a finished operation is answered with its result.
+    /// Run it again although it has finished; absent: a finished operation is answered with its result. Of foreign holders
+    /// only: a call of a task is repeated by its task.
     #[prost(message, optional, tag = "8")]
     pub repeat: ::core::option::Option<Repeat>,
 }
