@@ -933,7 +933,8 @@ pub struct KeyRow {
 /// A result that came too late to be the row's own.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LateEvidence {
-    /// The token under which it was offered.
+    /// The token under which it was offered: the row's own where the row's holder brought it; 0 where a call did that does
+    /// not hold the key.
     #[prost(uint64, tag = "1")]
     pub token: u64,
     /// When it was offered, by the store's clock.

@@ -343,6 +343,9 @@ pub async fn a_worker_offers_evidence_and_settles_nothing(fixture: &Fixture) {
     assert_eq!(state(fixture, &key).await, KeyState::Open);
     let stranger = fixture.keys.offer_evidence(&key, &foreign("x"), text("odd")).await.unwrap();
     assert_eq!(stranger, KeyAnswer::Fenced { current: row.token });
+    // It stands there, and is not taken for the holder's own.
+    let (_, evidence) = fixture.keys.get(&key).await.unwrap().unwrap();
+    assert!(evidence.iter().any(|late| late.token == 0 && late.result == text("odd")), "{evidence:?}");
 }
 
 pub async fn the_same_call_goes_on_under_a_higher_epoch(fixture: &Fixture) {

@@ -12,6 +12,7 @@ mod deed;
 mod done;
 mod ended;
 mod evaluate;
+mod evidence;
 mod fence;
 mod front;
 mod hedge;
@@ -184,6 +185,7 @@ impl Driver {
         if hold == Hold::GiveBack || (!self.writer.pending.is_empty() && !gathers) {
             let id = self.shared.deps.ids.append();
             let row = self.row(hold);
+            self.control.gives_back.store(hold == Hold::GiveBack, Ordering::Release);
             self.writer.send(id, row, hold, self.spans.life());
             self.begin_intents();
         }

@@ -30,12 +30,14 @@ impl Driver {
             Action::Attach(execute) => self.attempt(Parcel { execute, place: None, token: None }),
             Action::Fence(fence) => {
                 let place = self.spans.attempt(&fence.call, fence.attempt);
-                let closing = fence::fence(shared, self.payloads.clone(), self.claim, fence);
+                let key = self.task.key_of(&fence.call).cloned();
+                let closing = fence::fence(shared, self.payloads.clone(), self.claim, fence, key);
                 self.work.push(Box::pin(propagation::under(place, closing)));
             }
             Action::Probe(probe) => {
                 let place = self.spans.call(&probe.call);
-                let asking = probe::probe(shared, self.payloads.clone(), probe);
+                let key = self.task.key_of(&probe.call).cloned();
+                let asking = probe::probe(shared, self.payloads.clone(), self.claim.task, probe, key);
                 self.work.push(Box::pin(propagation::under(place, asking)));
             }
             Action::WaitKey { call, key } => self.work.push(match self.front.pace(&call) {

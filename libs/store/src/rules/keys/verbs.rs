@@ -271,7 +271,8 @@ pub(crate) fn fail_final(
     Verdict::put(KeyAnswer::Ok, entry)
 }
 
-/// Keeps a worker's result on the key of its call.
+/// Keeps a worker's result on the key of its call: under the row's token, so that its driver knows it for its own, and
+/// under none where the key is another's.
 pub(crate) fn offer_evidence(
     entry: Option<Entry>,
     holder: &Holder,
@@ -281,8 +282,10 @@ pub(crate) fn offer_evidence(
     let Some(entry) = entry.filter(|entry| !entry.row.is_free()) else {
         return Verdict::keep(KeyAnswer::NotFound);
     };
-    let answer = if entry.row.holder == *holder { KeyAnswer::Ok } else { fenced(&entry) };
-    let evidence = Some(evidence(&entry.row.key, entry.row.token, result, now));
+    let own = entry.row.holder == *holder;
+    let answer = if own { KeyAnswer::Ok } else { fenced(&entry) };
+    let token = if own { entry.row.token } else { 0 };
+    let evidence = Some(evidence(&entry.row.key, token, result, now));
     Verdict { answer, put: None, evidence }
 }
 
