@@ -5,6 +5,7 @@ mod api;
 mod common;
 mod driver;
 mod front;
+mod front_order;
 mod heartbeats;
 mod hedges;
 mod last_good;
