@@ -39,7 +39,8 @@ pub trait Journal: Send + Sync {
     /// durable. A follower that is slow or vanishes costs nobody anything.
     async fn follow(&self, task: TaskId, after: u64) -> Result<BoxStream<'static, Result<EventRow>>>;
 
-    /// Stores a snapshot. A snapshot is a hint: losing one costs reading more events.
+    /// Stores a snapshot. A snapshot is a hint: losing one costs reading more events. The append that finishes a task
+    /// removes its snapshot, and one that comes later is not kept; both are success.
     async fn put_snapshot(&self, task: TaskId, snapshot: Snapshot) -> Result<()>;
 
     /// Reads the newest result that an append has recorded under a key; none where there is none, or where its time

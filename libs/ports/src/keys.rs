@@ -26,6 +26,15 @@ pub enum Resolve {
     Verify,
 }
 
+/// An operation is meant again although it has ended (PROTOCOL 8).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeat {
+    /// The generation that is repeated: two repeats of one make one new operation.
+    pub generation: u32,
+    /// Why, for the record.
+    pub reason: String,
+}
+
 /// A request to begin an operation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Begin {
@@ -41,6 +50,9 @@ pub struct Begin {
     pub lease: Duration,
     /// What to do with a key in doubt.
     pub resolve: Resolve,
+    /// Run it again although it has ended; none: an operation that has ended is answered with its result. Of foreign
+    /// holders only: a task's generation is raised by its appends.
+    pub repeat: Option<Repeat>,
 }
 
 /// The answer to [`Begin`].
@@ -114,7 +126,11 @@ pub trait Keys: Send + Sync {
     /// Which losses this table survives.
     fn durability(&self) -> Durability;
 
-    /// Asks for the right to run an operation.
+    /// Asks for the right to run an operation. A repeat opens the next generation where the one that it names is the
+    /// last and has ended; where that next one is open already it is an ordinary request for it.
+    ///
+    /// # Errors
+    /// `Stale` where a repeat names a generation that is not the last one, or has not ended.
     async fn begin(&self, begin: Begin) -> Result<BeginAnswer>;
 
     /// Prolongs a lease.

@@ -20,6 +20,6 @@ pub use directory::{Directory, DirectoryView, LiveWorker};
 pub use error::{Error, Result};
 pub use inbox::Inbox;
 pub use journal::{Journal, Page, TaskPage, Tasks};
-pub use keys::{Begin, BeginAnswer, Durability, KeyAnswer, Keys, Resolve};
+pub use keys::{Begin, BeginAnswer, Durability, KeyAnswer, Keys, Repeat, Resolve};
 pub use leases::{Leases, Renewal, Renewed, Session};
 pub use tools::{ExecuteStream, Tools};

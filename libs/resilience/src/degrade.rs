@@ -1,8 +1,8 @@
 //! How members' ends make a step's, and steps' ends a task's.
 
-use holdfast_types::TaskOutcome;
 use holdfast_types::plan::{Importance, Quorum};
 use holdfast_types::task::StepStatus;
+use holdfast_types::{Class, TaskOutcome};
 
 /// Whether a quorum stands, or still can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,20 @@ pub enum QuorumState {
     Reached,
     /// It can't be reached any more.
     Lost,
+}
+
+/// How much a failure's class tells whoever reads of a group in which nothing stands; the greatest is told. What is
+/// closed for good comes before what the caller can mend, and that before what passes by itself.
+#[must_use]
+pub const fn telling(class: Class) -> u8 {
+    match class {
+        Class::Permanent => 4,
+        Class::Semantic => 3,
+        // Somebody must find out whether it happened.
+        Class::Ambiguous => 2,
+        Class::Transient | Class::RateLimited | Class::Unavailable | Class::Crashed | Class::Deadline => 1,
+        Class::Cancelled => 0,
+    }
 }
 
 /// Says whether `needed` of `total` members stand, when `succeeded` of the `ended` ones did.
@@ -149,6 +163,12 @@ mod tests {
 
     fn tally(statuses: &[StepStatus]) -> Tally {
         statuses.iter().copied().collect()
+    }
+
+    #[test]
+    fn what_a_caller_can_mend_is_told_before_what_passes() {
+        let order = [Class::Cancelled, Class::Transient, Class::Ambiguous, Class::Semantic, Class::Permanent];
+        assert!(order.is_sorted_by(|a, b| telling(*a) < telling(*b)));
     }
 
     #[test]

@@ -94,6 +94,7 @@ macro_rules! suite {
                 a_claim_is_exclusive,
                 two_claims_at_once_have_one_winner,
                 a_takeover_goes_on_with_its_own_claim,
+                an_append_tells_the_tokens_of_its_claims,
                 a_claim_with_other_arguments_is_refused,
                 a_settled_key_answers_later_claims,
                 a_key_that_was_given_back_is_free,
@@ -109,6 +110,9 @@ macro_rules! suite {
             }
             key_verbs {
                 a_completed_key_is_replayed,
+                a_repeat_opens_the_next_generation,
+                two_repeats_of_one_generation_make_one_operation,
+                only_the_last_generation_is_repeated_and_only_once_it_has_ended,
                 a_completed_key_answers_tasks_too,
                 other_arguments_are_a_mismatch,
                 a_permanent_failure_is_replayed,
@@ -179,6 +183,8 @@ macro_rules! suite {
             snapshots {
                 a_load_begins_at_the_newest_snapshot,
                 a_snapshot_of_the_future_is_refused,
+                a_finished_task_keeps_no_snapshot,
+                a_task_that_is_opened_again_is_folded_from_its_events,
             }
         }
     };
@@ -192,6 +198,9 @@ macro_rules! key_table_suite {
         $crate::suite_cases! { $fixture;
             key_verbs {
                 a_completed_key_is_replayed,
+                a_repeat_opens_the_next_generation,
+                two_repeats_of_one_generation_make_one_operation,
+                only_the_last_generation_is_repeated_and_only_once_it_has_ended,
                 other_arguments_are_a_mismatch,
                 a_permanent_failure_is_replayed,
                 a_concurrent_caller_waits_for_the_result,

@@ -119,6 +119,6 @@ async fn goes_on(store: &SqliteStore) {
         assert_eq!((claim.epoch, claim.previous), (2, PreviousLife::Lost));
         let driver = Driver::of(instance, &claim);
         let append: Append = driver.request();
-        assert_eq!(store.append(append).await.unwrap(), Appended::Ok { last_seq: claim.last_seq + 1 });
+        assert_eq!(store.append(append).await.unwrap(), Appended::at(claim.last_seq + 1));
     }
 }

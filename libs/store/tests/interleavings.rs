@@ -132,7 +132,7 @@ async fn act(fixture: &Fixture, actor: &mut Actor, step: &Step) -> Vec<(u64, u64
     let (epoch, expected, events) = (append.epoch, append.expected_seq, append.events.len() as u64);
     let answer = fixture.journal.append(append.clone()).await.unwrap();
     match answer {
-        Appended::Ok { last_seq } => {
+        Appended::Ok { last_seq, .. } => {
             assert_eq!(last_seq, expected + events);
             driver.seq = driver.seq.max(last_seq);
             actor.last = Some(append);

@@ -45,7 +45,7 @@ async fn a_store_is_found_again_as_it_was_left() {
     let store = open(&config).await;
     let mut driver = driven(&fixture(&store)).await;
     let append = driver.claim(&key("k"));
-    driver.append(&fixture(&store), append.clone()).await;
+    let tokens = driver.append(&fixture(&store), append.clone()).await;
     let row = Keys::get(&store, &key("k")).await.unwrap();
     store.close().await;
     assert!(store.append(driver.request()).await.unwrap_err().is_transient());
@@ -53,7 +53,7 @@ async fn a_store_is_found_again_as_it_was_left() {
     let store = open(&config).await;
     assert_eq!(Keys::get(&store, &key("k")).await.unwrap(), row);
     // A repeat of the last append is still known for what it is.
-    assert_eq!(store.append(append).await.unwrap(), Appended::Ok { last_seq: 2 });
+    assert_eq!(store.append(append).await.unwrap(), Appended::Ok { last_seq: 2, tokens });
     driver.append(&fixture(&store), driver.request()).await;
 }
 
@@ -94,14 +94,14 @@ async fn appends_of_one_task_work_in_the_order_in_which_they_were_sent() {
         store.append(second.clone()),
         store.append(third)
     );
-    assert_eq!(a.unwrap(), Appended::Ok { last_seq: 2 });
+    assert!(matches!(a.unwrap(), Appended::Ok { last_seq: 2, tokens } if tokens.len() == 1));
     assert!(matches!(x.unwrap(), Appended::Refused(Refusal::KeyHeld(row)) if row.holder == driver.holder()));
-    assert_eq!((b.unwrap(), c.unwrap()), (Appended::Ok { last_seq: 4 }, Appended::Ok { last_seq: 5 }));
+    assert_eq!((b.unwrap(), c.unwrap()), (Appended::at(4), Appended::at(5)));
     // The same append twice in one batch is one.
     driver.seq = 5;
     let append = driver.request();
     let (a, b) = futures::join!(store.append(append.clone()), store.append(append));
-    assert_eq!((a.unwrap(), b.unwrap()), (Appended::Ok { last_seq: 6 }, Appended::Ok { last_seq: 6 }));
+    assert_eq!((a.unwrap(), b.unwrap()), (Appended::at(6), Appended::at(6)));
     assert_eq!(store.load(driver.task).await.unwrap().events.len(), 6);
 }
 
@@ -116,7 +116,7 @@ async fn an_append_and_the_release_after_it_keep_their_order() {
         Leases::release(&store, driver.task, 1, driver.owner),
         store.append(late)
     );
-    assert_eq!(a.unwrap(), Appended::Ok { last_seq: 2 });
+    assert_eq!(a.unwrap(), Appended::at(2));
     b.unwrap();
     assert_eq!(c.unwrap(), Appended::Refused(Refusal::StaleEpoch { epoch: 1 }));
 }
@@ -173,7 +173,7 @@ async fn a_broken_row_harms_only_its_own_task() {
         futures::join!(store.append(broken.request()), store.append(with_key), store.append(sound.request()));
     assert!(matches!(a.unwrap_err(), holdfast_ports::Error::Corrupt { .. }));
     assert!(matches!(b.unwrap_err(), holdfast_ports::Error::Corrupt { .. }));
-    assert_eq!(c.unwrap(), Appended::Ok { last_seq: 3 });
+    assert_eq!(c.unwrap(), Appended::at(3));
     assert!(matches!(Tasks::get(&store, broken.task).await, Err(holdfast_ports::Error::Corrupt { .. })));
     assert!(matches!(Keys::get(&store, &key("k")).await, Err(holdfast_ports::Error::Corrupt { .. })));
 }
@@ -218,7 +218,7 @@ async fn a_write_that_the_database_refuses_fails_alone() {
     .await;
     let (a, b) = futures::join!(store.append(victim.request()), store.append(sound.request()));
     assert!(matches!(a.unwrap_err(), holdfast_ports::Error::Corrupt { .. }));
-    assert_eq!(b.unwrap(), Appended::Ok { last_seq: 2 });
+    assert_eq!(b.unwrap(), Appended::at(2));
     sound.seq = 2;
     let append = sound.request();
     sound.append(&fixture, append).await;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::key::{KeyChange, KeyRow};
+use crate::key::{KeyChange, KeyOp, KeyRow};
 use crate::last_good::NewLastGood;
 use crate::task::WaitReason;
 use crate::{
-    AppendId, InstanceId, MessageId, Namespace, OwnerId, TaskId, TaskOutcome, TaskStatus, Timestamp,
+    AppendId, CallId, InstanceId, MessageId, Namespace, OwnerId, TaskId, TaskOutcome, TaskStatus, Timestamp,
 };
 
 /// An event on its way into the journal.
@@ -110,9 +110,27 @@ pub enum Appended {
     Ok {
         /// The task's last sequence number.
         last_seq: u64,
+        /// The fencing tokens of the keys that it claims, in the order of its claims (PROTOCOL 5): each is higher than
+        /// that of any claim of its key before.
+        tokens: Vec<u64>,
     },
     /// Nothing of it was written.
     Refused(Refusal),
+}
+
+impl Appended {
+    /// The answer to an append that claims nothing.
+    #[must_use]
+    pub const fn at(last_seq: u64) -> Self {
+        Self::Ok { last_seq, tokens: Vec::new() }
+    }
+}
+
+impl Append {
+    /// The calls for which it claims keys, in the order of its claims.
+    pub fn claimants(&self) -> impl Iterator<Item = &CallId> {
+        self.keys.iter().filter(|change| matches!(change.op, KeyOp::Claim { .. })).map(|change| &change.call)
+    }
 }
 
 /// Why an append was refused.

@@ -167,7 +167,8 @@ impl KeyRow {
 /// A result that came too late to close its call, kept as evidence on the key (PROTOCOL 12).
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct LateEvidence {
-    /// The token under which it was offered.
+    /// The token under which it was offered: the row's own where the row's holder brought it; 0 where a call did that
+    /// does not hold the key.
     pub token: u64,
     /// When it was offered.
     pub at: Timestamp,

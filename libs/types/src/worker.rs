@@ -55,7 +55,8 @@ pub struct Execute {
     pub args: Payload,
     /// The key that the tool passes on.
     pub key: Key,
-    /// The fencing token under which the key is held, for tools that check one.
+    /// The fencing token under which the key is held, for tools that check one: higher than that of every claim of the
+    /// key before, whichever task made it. The epoch for a READ_ONLY call, which holds no key; 0 where nobody knows it.
     pub token: u64,
     /// What a repeat of this call is, as its plan says; none: as the tool's manifest says.
     pub side_effect: Option<SideEffect>,

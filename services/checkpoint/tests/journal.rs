@@ -59,7 +59,7 @@ async fn of_a_batch_each_append_is_answered_alone() {
         append((ids::task(), ids::owner()), 0, vec![event("nowhere")]),
     ];
     let results = world.append(batch.clone()).await;
-    assert!(matches!(results[0], Appended::Ok(ok) if ok.last_seq == 3), "{results:?}");
+    assert!(matches!(&results[0], Appended::Ok(ok) if ok.last_seq == 3), "{results:?}");
     assert!(matches!(results[1], Appended::SeqMismatch(at) if at.last_seq == 1), "{results:?}");
     assert!(matches!(results[2], Appended::StaleEpoch(at) if at.epoch == 1), "{results:?}");
     assert!(matches!(results[3], Appended::NoSuchTask(_)), "{results:?}");
@@ -107,7 +107,7 @@ async fn a_long_journal_is_loaded_in_batches_from_anywhere() {
     for round in 0..6 {
         let events = (0..100).map(|_| event(&text)).collect();
         let results = world.append(vec![append(driven, 1 + round * 100, events)]).await;
-        assert!(matches!(results[0], Appended::Ok(_)));
+        assert!(matches!(&results[0], Appended::Ok(_)));
     }
     let (snapshot, events, batches) = load(&world, of(driven.0)).await;
     assert!(snapshot.is_none() && batches > 2, "{batches}");

@@ -148,7 +148,7 @@ async fn an_append_whose_answer_is_lost_is_asked_again_and_is_one() {
     });
     until(|| async { (Tasks::get(&world.store, task).await.unwrap().last_seq == 2).then_some(()) }).await;
     wire.cut();
-    assert_eq!(asked.await.unwrap().unwrap(), Appended::Ok { last_seq: 2 });
+    assert_eq!(asked.await.unwrap().unwrap(), Appended::at(2));
     assert_eq!(remote.load(task).await.unwrap().events.len(), 2);
 }
 
@@ -183,7 +183,7 @@ async fn appends_of_many_tasks_go_together_and_each_is_answered_alone() {
         remote.append(append(claimed, expected))
     });
     for (position, answer) in futures::future::join_all(appends).await.into_iter().enumerate() {
-        let is_ok = matches!(answer.unwrap(), Appended::Ok { last_seq: 2 });
+        let is_ok = matches!(answer.unwrap(), Appended::Ok { last_seq: 2, .. });
         assert_eq!(is_ok, position % 5 != 0, "{position}");
     }
     let large = Append { events: vec![event(&"x".repeat(5_000_000))], ..append(&claims[0], 1) };

@@ -20,7 +20,11 @@ const REST: Duration = Duration::from_millis(100);
 pub(crate) async fn begin(service: &Idempotency, wire: v1::BeginRequest) -> Result<v1::BeginResponse, Error> {
     let (begin, wait) = read(&service.config, wire)?;
     let holder = begin.holder.clone();
-    let answer = begin_within(service, begin, wait).await?;
+    let repeat = begin.repeat.clone();
+    let answer = begin_within(service, begin, wait).await.map_err(Error::of_begin)?;
+    if let (Some(repeat), BeginAnswer::Acquired { .. }) = (repeat, &answer) {
+        tracing::info!(%holder, generation = repeat.generation, reason = repeat.reason, "an operation is run again");
+    }
     if is_stale(&answer, &holder) {
         return Err(Error::StaleEpoch);
     }
@@ -31,14 +35,14 @@ pub(crate) async fn begin(service: &Idempotency, wire: v1::BeginRequest) -> Resu
 }
 
 fn read(config: &Config, wire: v1::BeginRequest) -> Result<(Begin, Duration), Invalid> {
-    if wire.repeat.is_some() {
-        return Err(Invalid::hidden("repeat", "nothing: this server does not run an operation again"));
-    }
     let wait = config.wait(optional_duration("wait", wire.wait)?)?;
     let lease = config.lease(optional_duration("lease", wire.lease)?)?;
     let begin = Begin { lease, ..read_begin(wire)? };
     if matches!(begin.holder, Holder::Foreign(_)) && begin.epoch != 0 {
         return Err(Invalid::new("epoch", begin.epoch, "0: only calls of tasks have epochs"));
+    }
+    if matches!(begin.holder, Holder::Call { .. }) && begin.repeat.is_some() {
+        return Err(Invalid::hidden("repeat", "nothing: a call of a task is repeated by its task"));
     }
     Ok((begin, wait))
 }

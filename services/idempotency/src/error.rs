@@ -33,6 +33,12 @@ pub enum Error {
         /// For which.
         why: String,
     },
+    /// The generation that is to be repeated is not the last one, or has not ended.
+    #[error("{why}")]
+    NotEnded {
+        /// Which.
+        why: String,
+    },
     /// A result or a failure is too large to stand in the key table.
     #[error("{field} has {size} bytes, at most {INLINE_LIMIT} stand in place: {instead}")]
     TooLarge {
@@ -43,6 +49,16 @@ pub enum Error {
         /// What to do instead.
         instead: &'static str,
     },
+}
+
+impl Error {
+    /// What the key table's error means for who asks for a right: it refuses nothing but a repeat.
+    pub(crate) fn of_begin(error: holdfast_ports::Error) -> Self {
+        match error {
+            holdfast_ports::Error::Stale { why } => Self::NotEnded { why },
+            other => Self::Keys(other),
+        }
+    }
 }
 
 impl From<Error> for Status {
@@ -62,7 +78,7 @@ impl From<Error> for Status {
                 Problem::refused(Code::NotFound, "NOT_FOUND", message).with("what", "the key")
             }
             Error::StaleEpoch => Problem::refused(Code::Aborted, Reason::StaleEpoch.as_str(), message),
-            Error::HeldByTask { .. } => {
+            Error::HeldByTask { .. } | Error::NotEnded { .. } => {
                 Problem::refused(Code::FailedPrecondition, Reason::FailedPrecondition.as_str(), message)
             }
             Error::TooLarge { field, size, .. } => {

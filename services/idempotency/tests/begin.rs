@@ -135,3 +135,27 @@ async fn a_call_whose_append_has_not_claimed_leaves_nothing_behind() {
     assert!(matches!(world.begin(of).await, Answer::Acquired(_)));
     world.acquire("k/t/ns/1", "another").await;
 }
+
+#[tokio::test]
+async fn an_operation_that_has_ended_is_run_again_where_the_caller_says_so() {
+    let world = World::new().await;
+    let key = "shop/charge/ns/1";
+    let again = |client, generation| v1::BeginRequest {
+        repeat: Some(v1::Repeat { generation, reason: "ordered twice".into() }),
+        ..waiting(key, client)
+    };
+    let token = world.acquire(key, "one").await;
+    let refused = world.client.clone().begin(again("two", 1)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused:?}");
+    world.client.clone().complete(complete(key, token, r#"{"n":1}"#)).await.unwrap();
+    let Answer::Acquired(second) = world.begin(again("two", 1)).await else { panic!("not acquired") };
+    assert!(second.token > token && second.earlier_attempts == 0);
+    // Another one that means the same waits for it, and is answered with its result.
+    let waiter = world.begin(again("three", 1));
+    let end = async {
+        world.client.clone().complete(complete(key, second.token, r#"{"n":2}"#)).await.unwrap();
+    };
+    let (answer, ()) = timeout(GUARD, async { tokio::join!(waiter, end) }).await.unwrap();
+    let Answer::Completed(done) = answer else { panic!("{answer:?}") };
+    assert_eq!(done.result, crate::common::json(r#"{"n":2}"#));
+}

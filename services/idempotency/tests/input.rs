@@ -6,6 +6,7 @@ use crate::common::{World, begin, complete, failure, json};
 use holdfast_proto::convert::time::duration;
 use holdfast_proto::v1;
 use holdfast_rpc::status::to_port;
+use holdfast_types::TaskId;
 use tonic::{Code, Status};
 
 const KEY: &str = "shop/charge/ns/1";
@@ -23,6 +24,9 @@ async fn begin_names_the_field() {
     let world = World::new().await;
     let seconds = |seconds| Some(duration(Duration::from_secs(seconds)));
     let good = || begin(KEY, "one");
+    let repeat = |generation, reason: &str| Some(v1::Repeat { generation, reason: reason.to_owned() });
+    let call = v1::CallRef { task_id: TaskId::new(1, [1; 10]).to_string(), call: "charge".into() };
+    let of_call = Some(v1::Holder { holder: Some(v1::holder::Holder::Call(call)) });
     for (path, request) in [
         ("key", v1::BeginRequest { key: "a key with blanks".into(), ..good() }),
         ("key", v1::BeginRequest { key: "x".repeat(513), ..good() }),
@@ -33,7 +37,10 @@ async fn begin_names_the_field() {
         ("lease", v1::BeginRequest { lease: seconds(0), ..good() }),
         ("lease", v1::BeginRequest { lease: seconds(86_401), ..good() }),
         ("wait", v1::BeginRequest { wait: seconds(61), ..good() }),
-        ("repeat", v1::BeginRequest { repeat: Some(v1::Repeat::default()), ..good() }),
+        ("repeat.generation", v1::BeginRequest { repeat: repeat(0, "meant so"), ..good() }),
+        ("repeat.reason", v1::BeginRequest { repeat: repeat(1, " "), ..good() }),
+        ("repeat.reason", v1::BeginRequest { repeat: repeat(1, &"x".repeat(1_001)), ..good() }),
+        ("repeat", v1::BeginRequest { repeat: repeat(1, "meant so"), holder: of_call, ..good() }),
     ] {
         let refused = world.client.clone().begin(request).await.unwrap_err();
         assert_eq!(field(&refused), path);

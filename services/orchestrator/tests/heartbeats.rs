@@ -76,3 +76,24 @@ async fn heartbeats_keep_a_call_alive_for_as_long_as_its_attempt_may_take() {
     assert_eq!(running.end(task).await.outcome, TaskOutcome::Succeeded);
     running.stop().await;
 }
+
+#[tokio::test]
+async fn heartbeats_for_ever_do_not_lengthen_an_attempt() {
+    let (platform, _) = platform().await;
+    let grace = Duration::from_millis(100);
+    let config = Config { worker_silence: SILENCE, attempt_grace: grace, ..Config::default() };
+    let running = platform.start_with(config, platform.deps()).await;
+    platform.worker.script("look", [Reply::Beat]);
+    let plan = "
+holdfast: v1
+name: lively
+steps:
+  - { id: s0, tool: look, args: {}, attempt_timeout: 300ms }
+";
+    let task = running.submit(plan).await;
+    let finished = running.end(task).await;
+    assert_eq!(finished.outcome, TaskOutcome::Succeeded);
+    // It was stopped by its time and not by silence, and tried again.
+    assert_eq!(platform.worker.cancels(), ["s0"]);
+    assert_eq!(platform.worker.tokens("s0").len(), 2);
+}

@@ -6,9 +6,10 @@ use std::time::Duration;
 use crate::common::faults::{LossyJournal, StaleInbox};
 use crate::common::{Platform, Reply, chain, until};
 use holdfast_orchestrator::{Config, Deps, Sent};
-use holdfast_ports::{Inbox, Journal};
+use holdfast_ports::{Inbox, Journal, KeyAnswer, Keys};
 use holdfast_types::inbox::{Message, Resolution};
-use holdfast_types::{Class, TaskOutcome, TaskStatus};
+use holdfast_types::key::Holder;
+use holdfast_types::{Class, Payload, TaskOutcome, TaskStatus};
 use serde_json::json;
 
 #[tokio::test]
@@ -133,6 +134,44 @@ steps:
     let finished = first.end(task).await;
     assert_eq!(finished.outcome, TaskOutcome::Succeeded);
     assert_eq!(platform.worker.deeds(), ["a"]);
+}
+
+#[tokio::test]
+async fn a_result_that_outlived_its_worker_and_its_driver_is_recorded_and_nobody_is_asked() {
+    for tool in ["pay", "book"] {
+        let platform = Platform::new().await;
+        platform.worker.script(tool, [Reply::Hold]);
+        let config = Config { begin_within: Duration::from_millis(100), ..Config::default() };
+        let first = platform.start_with(config.clone(), platform.deps()).await;
+        let plan = format!(
+            "
+holdfast: v1
+name: kept
+steps:
+  - {{ id: a, tool: {tool}, args: {{ n: 1 }}, attempt_timeout: 100ms }}
+"
+        );
+        let task = first.submit(&plan).await;
+        until(async || platform.worker.ledger().len() == 1).await;
+        first.crash().await;
+        // The worker writes its result on the key, and dies before anybody hears of it.
+        let key = platform.worker.ledger()[0].key.clone();
+        let holder = Holder::Call { task, call: "a".parse().unwrap() };
+        let kept = Payload::Json(json!("kept"));
+        let offered = platform.store.offer_evidence(&key, &holder, kept).await.unwrap();
+        assert_eq!(offered, KeyAnswer::Ok);
+        platform.change_workers(|workers| workers.clear());
+
+        platform.bury_former_owners().await;
+        let second = platform.start_with(config, platform.deps()).await;
+        let finished = second.end(task).await;
+        assert_eq!((finished.outcome, finished.report.lives), (TaskOutcome::Succeeded, 2));
+        let ended = second.event(task, "attempt_ended").await;
+        assert!(ended.body.contains("kept"), "{}", ended.body);
+        let kinds = second.kinds(task).await;
+        assert!(!kinds.iter().any(|kind| kind == "question_asked" || kind == "probed"), "{kinds:?}");
+        assert_eq!(platform.worker.deeds(), ["a"]);
+    }
 }
 
 #[tokio::test]

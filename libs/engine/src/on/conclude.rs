@@ -1,6 +1,7 @@
 //! What the end of a call means for its slot, its step, its group and its task.
 
 use holdfast_resilience::classify::may_replace;
+use holdfast_resilience::degrade::telling;
 use holdfast_types::manifest::Reversibility;
 use holdfast_types::plan::{Fallback, Importance, OnEnd, Quorum, Rest, StepKind};
 use holdfast_types::task::{ResultSource, StepStatus};
@@ -226,7 +227,7 @@ impl Task {
         let needed = if single { 0 } else { needed(quorum, total, importance) };
         let lost = good + (total - ended) < needed;
         if lost && self.is_forward() && overdue.is_none() {
-            let failure = self.first_failure(position).unwrap_or_else(|| quorum_lost(needed, good, total));
+            let failure = self.failure_of_slots(position).unwrap_or_else(|| quorum_lost(needed, good, total));
             return self.step_has_failed(position, Some(failure), at);
         }
         if ended < total {
@@ -237,7 +238,7 @@ impl Task {
         let failed =
             if single { is(StepStatus::Failed) } else { lost || (overdue.is_some() && good < total) };
         if failed {
-            let failure = overdue.or_else(|| self.first_failure(position));
+            let failure = overdue.or_else(|| self.failure_of_slots(position));
             return self.step_has_failed(position, failure, at);
         }
         let status = if total > 0 && state.tally(StepStatus::Cancelled) == total {
@@ -306,7 +307,8 @@ impl Task {
             }
         };
         if lost && self.is_forward() {
-            let failure = members.iter().find_map(|m| self.steps[*m].failure.clone());
+            let failures = members.iter().filter_map(|m| self.steps[*m].failure.as_ref());
+            let failure = most_telling(failures).cloned();
             return self.step_has_failed(position, failure, at);
         }
         let cut = reached && rest == Rest::Cancel;
@@ -347,12 +349,10 @@ impl Task {
         }
     }
 
-    fn first_failure(&self, position: usize) -> Option<Failure> {
-        self.steps[position]
-            .slots()
-            .iter()
-            .filter(|slot| slot.status == StepStatus::Failed)
-            .find_map(|slot| slot.failure.clone())
+    fn failure_of_slots(&self, position: usize) -> Option<Failure> {
+        let slots = self.steps[position].slots();
+        let failed = slots.iter().filter(|slot| slot.status == StepStatus::Failed);
+        most_telling(failed.filter_map(|slot| slot.failure.as_ref())).cloned()
     }
 
     /// Remembers why the task must end; the first reason stands.
@@ -437,4 +437,9 @@ fn quorum_lost(needed: usize, good: usize, total: usize) -> Failure {
         Reason::QuorumLost,
         format!("{needed} of {total} must succeed, {good} did"),
     )
+}
+
+/// The failure that tells most of why a group can't succeed; the first of those that tell as much.
+fn most_telling<'a>(failures: impl Iterator<Item = &'a Failure>) -> Option<&'a Failure> {
+    failures.reduce(|best, next| if telling(next.class) > telling(best.class) { next } else { best })
 }

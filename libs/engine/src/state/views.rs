@@ -4,8 +4,8 @@ use holdfast_types::journal::RowUpdate;
 use holdfast_types::plan::StepKind;
 use holdfast_types::task::{ResultSource, StepStatus, TaskSpec, WaitReason};
 use holdfast_types::{
-    CallId, Failure, Payload, StepId, TaskId, TaskOutcome, TaskStatus, Timestamp, ToolManifest, ToolName,
-    WorkerId,
+    CallId, Failure, Key, Payload, StepId, TaskId, TaskOutcome, TaskStatus, Timestamp, ToolManifest,
+    ToolName, WorkerId,
 };
 use serde_json::Value;
 
@@ -146,6 +146,12 @@ impl Task {
     #[must_use]
     pub fn manifest(&self, tool: &ToolName) -> Option<&ToolManifest> {
         self.manifests.get(tool)
+    }
+
+    /// The key under which a call claims its operation, as the key table has it; none before its first intent.
+    #[must_use]
+    pub fn key_of(&self, call: &CallId) -> Option<&Key> {
+        self.calls.get(call)?.pinned.as_ref().map(|pinned| &pinned.key)
     }
 
     /// Says whether it has ended.

@@ -6,7 +6,7 @@ use holdfast_engine::{Action, Input};
 use holdfast_types::plan::{Expr, OnEnd, Quorum, Rest, StepKind, Template, Undo};
 use holdfast_types::retry::Jitter;
 use holdfast_types::task::{ResultSource, StepStatus, TaskBody, TaskSpec};
-use holdfast_types::{Reason, TaskOutcome};
+use holdfast_types::{Class, Reason, TaskOutcome};
 use serde_json::json;
 
 use crate::plans::{START, call, fan_out, group, id, optional, spec, step, with_fallback, with_value};
@@ -136,6 +136,25 @@ fn a_fan_out_reaches_its_quorum_or_fails_at_once() {
     let mut sim = with_faults(trip(), &[("offers", 1, Fault::Semantic), ("offers", 2, Fault::Semantic)]);
     assert_eq!(sim.run(), Some(TaskOutcome::Failed));
     assert!(sim.world.effects.is_empty());
+}
+
+#[test]
+fn what_failed_wholly_tells_its_most_telling_failure() {
+    let faults = [Fault::Semantic, Fault::Permanent, Fault::Semantic];
+    let faults: Vec<_> = (1..).zip(faults).map(|(nth, fault)| ("offers", nth, fault)).collect();
+    let plan = spec(vec![fan_out("offers", call("read"), 3, Quorum::AtLeast(1), &[])]);
+    let mut sim = with_faults(plan, &faults);
+    assert_eq!(sim.run(), Some(TaskOutcome::Failed));
+    let failure = sim.task.step_view(&id("offers")).unwrap().failure.unwrap();
+    assert_eq!(failure.class, Class::Permanent, "{failure:?}");
+    let members =
+        || vec![step("a", call("read"), &[]), step("b", call("read"), &[]), step("c", call("read"), &[])];
+    let plan = spec(group("quotes", members(), Quorum::AtLeast(1), Rest::Wait));
+    let faults = [("a", 1, Fault::Semantic), ("b", 1, Fault::Permanent), ("c", 1, Fault::Semantic)];
+    let mut sim = with_faults(plan, &faults);
+    assert_eq!(sim.run(), Some(TaskOutcome::Failed));
+    let failure = sim.task.step_view(&id("quotes")).unwrap().failure.unwrap();
+    assert_eq!(failure.class, Class::Permanent, "{failure:?}");
 }
 
 #[test]

@@ -118,7 +118,7 @@ impl TryFrom<v1::TaskAppend> for Append {
 impl From<Appended> for v1::AppendResult {
     fn from(appended: Appended) -> Self {
         let result = match appended {
-            Appended::Ok { last_seq } => result::Result::Ok(result::Ok { last_seq }),
+            Appended::Ok { last_seq, tokens } => result::Result::Ok(result::Ok { last_seq, tokens }),
             Appended::Refused(Refusal::StaleEpoch { epoch }) => {
                 result::Result::StaleEpoch(result::StaleEpoch { epoch })
             }
@@ -140,7 +140,7 @@ impl TryFrom<v1::AppendResult> for Appended {
 
     fn try_from(wire: v1::AppendResult) -> Result<Self, Invalid> {
         let refusal = match chosen("result", wire.result)? {
-            result::Result::Ok(ok) => return Ok(Self::Ok { last_seq: ok.last_seq }),
+            result::Result::Ok(ok) => return Ok(Self::Ok { last_seq: ok.last_seq, tokens: ok.tokens }),
             result::Result::StaleEpoch(stale) => Refusal::StaleEpoch { epoch: stale.epoch },
             result::Result::SeqMismatch(mismatch) => Refusal::SeqMismatch { last_seq: mismatch.last_seq },
             result::Result::KeyHeld(row) => {
@@ -216,7 +216,8 @@ pub(crate) mod tests {
 
     fn any_appended() -> impl Strategy<Value = Appended> {
         prop_oneof![
-            any::<u64>().prop_map(|last_seq| Appended::Ok { last_seq }),
+            (any::<u64>(), prop::collection::vec(any::<u64>(), 0..3))
+                .prop_map(|(last_seq, tokens)| Appended::Ok { last_seq, tokens }),
             any::<u64>().prop_map(|epoch| Appended::Refused(Refusal::StaleEpoch { epoch })),
             any::<u64>().prop_map(|last_seq| Appended::Refused(Refusal::SeqMismatch { last_seq })),
             any_row().prop_map(|row| Appended::Refused(Refusal::KeyHeld(Box::new(row)))),

@@ -933,7 +933,8 @@ pub struct KeyRow {
 /// A result that came too late to be the row's own.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LateEvidence {
-    /// The token under which it was offered.
+    /// The token under which it was offered: the row's own where the row's holder brought it; 0 where a call did that does
+    /// not hold the key.
     #[prost(uint64, tag = "1")]
     pub token: u64,
     /// When it was offered, by the store's clock.
@@ -949,7 +950,7 @@ pub struct Repeat {
     /// The generation that is repeated: two repeats of one generation make one new operation. Required.
     #[prost(uint32, tag = "1")]
     pub generation: u32,
-    /// Why, for the record. Required.
+    /// Why, for the record, at most 1,000 bytes: the service's log. Required.
     #[prost(string, tag = "2")]
     pub reason: ::prost::alloc::string::String,
 }
@@ -977,7 +978,8 @@ pub struct BeginRequest {
     /// What is wanted of a key in doubt; unspecified: NONE.
     #[prost(enumeration = "begin_request::Resolve", tag = "7")]
     pub resolve: i32,
-    /// Run it again although it has finished; absent: a finished operation is answered with its result.
+    /// Run it again although it has finished; absent: a finished operation is answered with its result. Of foreign holders
+    /// only: a call of a task is repeated by its task.
     #[prost(message, optional, tag = "8")]
     pub repeat: ::core::option::Option<Repeat>,
 }
@@ -2773,11 +2775,15 @@ pub struct AppendResult {
 /// Nested message and enum types in `AppendResult`.
 pub mod append_result {
     /// The append is durable.
-    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Ok {
         /// The task's last sequence number.
         #[prost(uint64, tag = "1")]
         pub last_seq: u64,
+        /// The fencing tokens of the keys that it claims, in the order of its claims: each is higher than that of any claim
+        /// of its key before.
+        #[prost(uint64, repeated, tag = "2")]
+        pub tokens: ::prost::alloc::vec::Vec<u64>,
     }
     /// The epoch or the owner is not the current one.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -10699,7 +10705,9 @@ pub struct ExecuteRequest {
     /// `Idempotency-Key`). Never in logs, traces or metrics. Required.
     #[prost(string, tag = "10")]
     pub key: ::prost::alloc::string::String,
-    /// The fencing token under which the key is held, for tools that check one; 0: there is none.
+    /// The fencing token under which the key is held, for tools that check one: higher than that of every claim of the key
+    /// before, whichever task made it. Of a READ_ONLY call, which holds no key, the epoch. 0: there is none, or nobody
+    /// knows it.
     #[prost(uint64, tag = "11")]
     pub token: u64,
     /// What a repeat of this call is, as its plan says: decides what its silence means and whether a later attempt may

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_ports::{Begin, BeginAnswer, Durability, KeyAnswer, Resolve};
+use holdfast_ports::{Begin, BeginAnswer, Durability, KeyAnswer, Repeat, Resolve};
 use holdfast_proto::convert::fields::{chosen, required, sha256};
 use holdfast_proto::convert::{Within, read_key, time};
 use holdfast_proto::v1::begin_answer::Answer;
@@ -26,11 +26,11 @@ pub fn begin(begin: Begin) -> v1::BeginRequest {
         lease: Some(time::duration(begin.lease)),
         wait: None,
         resolve: resolve.into(),
-        repeat: None,
+        repeat: begin.repeat.map(|Repeat { generation, reason }| v1::Repeat { generation, reason }),
     }
 }
 
-/// Reads a request to begin; `wait` and `repeat` are the service's own matter.
+/// Reads a request to begin; `wait` is the service's own matter.
 ///
 /// # Errors
 /// [`Invalid`] where a field is missing or malformed.
@@ -46,8 +46,26 @@ pub fn read_begin(wire: v1::BeginRequest) -> Result<Begin, Invalid> {
         epoch: wire.epoch,
         lease: time::optional_duration("lease", wire.lease)?.unwrap_or(DEFAULT_LEASE),
         resolve,
+        repeat: wire.repeat.map(read_repeat).transpose()?,
     })
 }
+
+fn read_repeat(wire: v1::Repeat) -> Result<Repeat, Invalid> {
+    let v1::Repeat { generation, reason } = wire;
+    if generation == 0 {
+        return Err(Invalid::new("repeat.generation", generation, "the generation that is repeated, from 1"));
+    }
+    if reason.trim().is_empty() || reason.len() > LONGEST_REASON {
+        return Err(Invalid::hidden(
+            "repeat.reason",
+            "why the operation is meant again, at most 1,000 bytes",
+        ));
+    }
+    Ok(Repeat { generation, reason })
+}
+
+/// The longest reason of a repeat, in bytes.
+const LONGEST_REASON: usize = 1_000;
 
 /// Writes the answer to a begin.
 #[must_use]

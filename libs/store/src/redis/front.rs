@@ -87,6 +87,7 @@ impl FrontedKeys {
                     epoch: 0,
                     lease: PUT_BACK,
                     resolve: Resolve::Report,
+                    repeat: None,
                 };
                 match self.index.begin(claim).await? {
                     BeginAnswer::Acquired { token, .. } => token,
@@ -102,6 +103,26 @@ impl FrontedKeys {
             KeyState::Open | KeyState::InDoubt | KeyState::Tombstone => KeyAnswer::NotFound,
         };
         Ok(())
+    }
+
+    /// Redis must confirm that it has forgotten the end that is repeated: what it went on to answer would hide the new
+    /// operation. What the index has lost is put back first, since only an end that it knows is repeated.
+    async fn repeat(&self, begin: Begin) -> Result<BeginAnswer> {
+        let key = begin.key.clone();
+        if let Look::Found(hint) = self.hints.look(&key).await {
+            self.confirm(&hint, Instant::now()).await?;
+        }
+        self.hints.revoke(&key).await.map_err(|_| {
+            let why =
+                "Redis has to forget the result that is repeated, and does not answer; nothing was changed";
+            Error::Unavailable { what: "repeat", why: why.to_owned(), retry_after: None }
+        })?;
+        let answer = self.index.begin(begin).await?;
+        // Somebody may have read the index before and filled Redis since, where this took long.
+        if matches!(answer, BeginAnswer::Acquired { .. }) && self.hints.revoke(&key).await.is_err() {
+            tracing::warn!("redis may answer with a result that is repeated, for a while");
+        }
+        Ok(answer)
     }
 
     /// Brings Redis what the index says, where Redis is there. Never fails: the answer stands without it.
@@ -142,6 +163,9 @@ impl Keys for FrontedKeys {
     }
 
     async fn begin(&self, begin: Begin) -> Result<BeginAnswer> {
+        if begin.repeat.is_some() {
+            return self.repeat(begin).await;
+        }
         let asked = Instant::now();
         let (said, known) = match self.hints.look(&begin.key).await {
             Look::Found(hint) if hint.fresh => (FrontAnswer::Hit, Some(hint.row)),

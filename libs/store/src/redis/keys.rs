@@ -18,7 +18,7 @@ use super::news::News;
 use super::script::{self, Scripts, Table, micros};
 use super::{check, list};
 use crate::Clock;
-use crate::rules::keys::{Entry, is_settled};
+use crate::rules::keys::{Entry, is_settled, not_ended};
 
 /// How many rows are read at once.
 const AT_ONCE: usize = 64;
@@ -115,10 +115,14 @@ impl Keys for RedisKeys {
             Resolve::Verify => "VERIFY",
         };
         let (holder, epoch, lease) = (json(&begin.holder), begin.epoch.to_string(), micros(begin.lease));
-        let arguments = [holder.as_str(), &begin.fingerprint, &epoch, &lease, resolve];
+        let repeated = begin.repeat.as_ref().map(|repeat| repeat.generation.to_string()).unwrap_or_default();
+        let arguments = [holder.as_str(), &begin.fingerprint, &epoch, &lease, resolve, &repeated];
         let answer: Vec<String> =
             self.scripts.run(&script::BEGIN, &begin.key, &arguments).await.map_err(keys)?;
-        begin_answer(&answer).map_err(keys)
+        match &begin.repeat {
+            Some(repeat) if answer == ["NOT_ENDED"] => Err(not_ended(repeat)),
+            _ => begin_answer(&answer).map_err(keys),
+        }
     }
 
     async fn extend(&self, key: &Key, token: u64, lease: Duration) -> Result<KeyAnswer> {

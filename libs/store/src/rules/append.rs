@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use holdfast_types::journal::{Append, Hold, Progress, Refusal};
+use holdfast_types::key::KeyOp;
 use holdfast_types::{
     AppendId, Key, MessageId, TaskId, TaskOutcome, TaskStatus, Timestamp, task::WaitReason,
 };
@@ -59,11 +60,15 @@ pub(crate) enum Verdict {
     Written {
         /// The last sequence number before it.
         after: u64,
+        /// The tokens of its claims.
+        tokens: Vec<u64>,
     },
     /// It stands there already.
     Repeated {
         /// The task's last sequence number.
         last_seq: u64,
+        /// The tokens of its claims.
+        tokens: Vec<u64>,
     },
     /// Nothing of it is written.
     Refused(Refusal),
@@ -76,7 +81,7 @@ pub(crate) fn apply(world: &mut World, append: &Append, retention: Duration, now
     };
     let grown = append.expected_seq.saturating_add(append.events.len() as u64);
     if head.last_append == Some(append.id) && head.last_seq == grown {
-        return Verdict::Repeated { last_seq: head.last_seq };
+        return Verdict::Repeated { last_seq: head.last_seq, tokens: stored_tokens(world, append) };
     }
     match admit(world, head, append).and_then(|()| change_keys(world, append, retention, now)) {
         Err(refusal) => Verdict::Refused(refusal),
@@ -87,7 +92,7 @@ pub(crate) fn apply(world: &mut World, append: &Append, retention: Duration, now
             }
             world.evidence.extend(changes.evidence);
             write_head(world, append, grown, now);
-            Verdict::Written { after: append.expected_seq }
+            Verdict::Written { after: append.expected_seq, tokens: changes.tokens }
         }
     }
 }
@@ -115,9 +120,16 @@ pub(crate) fn blobs(append: &Append) -> impl Iterator<Item = &str> {
         .chain(last_good.map(|blob| blob.sha256.as_str()))
 }
 
+/// The tokens of claims that an append made when it was written: nobody else has moved its rows since.
+fn stored_tokens(world: &World, append: &Append) -> Vec<u64> {
+    let claimed = append.keys.iter().filter(|change| matches!(change.op, KeyOp::Claim { .. }));
+    claimed.map(|change| world.keys.get(&change.key).map_or(0, |entry| entry.row.token)).collect()
+}
+
 struct Changes {
     entries: Vec<Entry>,
     evidence: Vec<Evidence>,
+    tokens: Vec<u64>,
 }
 
 fn change_keys(
@@ -126,14 +138,19 @@ fn change_keys(
     retention: Duration,
     now: Timestamp,
 ) -> Result<Changes, Refusal> {
-    let mut changes = Changes { entries: Vec::new(), evidence: Vec::new() };
+    let mut changes = Changes { entries: Vec::new(), evidence: Vec::new(), tokens: Vec::new() };
     for asked in &append.keys {
         // A later change of the same append sees what an earlier one has left.
         let own = changes.entries.iter().rev().find(|entry| entry.row.key == asked.key);
         let entry = own.or_else(|| world.keys.get(&asked.key)).cloned();
         match change(entry, (append.task, append.epoch), asked, retention, now) {
             Changed::Kept(evidence) => changes.evidence.extend(evidence),
-            Changed::Put(entry) => changes.entries.push(*entry),
+            Changed::Put(entry) => {
+                if matches!(asked.op, KeyOp::Claim { .. }) {
+                    changes.tokens.push(entry.row.token);
+                }
+                changes.entries.push(*entry);
+            }
             Changed::Refused(row) => return Err(Refusal::KeyHeld(row)),
         }
     }

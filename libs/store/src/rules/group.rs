@@ -1,11 +1,11 @@
 //! A group of appends that share a transaction: what they are about, and each one's answer.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use holdfast_ports::{Error, Result};
 use holdfast_types::journal::{Append, Appended, EventRow, Hold, NewEvent};
-use holdfast_types::{Key, TaskId, Timestamp};
+use holdfast_types::{Key, TaskId, TaskStatus, Timestamp};
 
 use super::append::{Head, Verdict, World, apply};
 use crate::notices::News;
@@ -62,11 +62,11 @@ impl Group {
             return (Err(error), None);
         }
         match apply(&mut self.world, append, retention, now) {
-            Verdict::Written { after } => {
+            Verdict::Written { after, tokens } => {
                 let last_seq = after.saturating_add(append.events.len() as u64);
-                (Ok(Appended::Ok { last_seq }), Some(after))
+                (Ok(Appended::Ok { last_seq, tokens }), Some(after))
             }
-            Verdict::Repeated { last_seq } => (Ok(Appended::Ok { last_seq }), None),
+            Verdict::Repeated { last_seq, tokens } => (Ok(Appended::Ok { last_seq, tokens }), None),
             Verdict::Refused(refusal) => (Ok(Appended::Refused(refusal)), None),
         }
     }
@@ -74,6 +74,18 @@ impl Group {
     fn broken(&self, append: &Append) -> Option<Error> {
         let key = || append.keys.iter().find_map(|change| self.broken_keys.get(&change.key));
         self.broken_tasks.get(&append.task).or_else(key).cloned()
+    }
+
+    /// The tasks that the written appends have finished, each with its number (where the backend numbers them): what
+    /// only a resume needs of them goes.
+    pub(crate) fn finished(&self, written: &[(&Append, u64)]) -> BTreeSet<(i64, TaskId)> {
+        let ended = |(append, _): &(&Append, u64)| {
+            let (no, before) = self.before.get(&append.task)?;
+            let after = self.world.tasks.get(&append.task)?;
+            let ends = before.status != TaskStatus::Finished && after.status == TaskStatus::Finished;
+            ends.then_some((*no, append.task))
+        };
+        written.iter().filter_map(ended).collect()
     }
 
     /// Notes what is to be told of the written appends after their commit.

@@ -23,6 +23,7 @@ mod sessions;
 mod snapshots;
 mod survey;
 mod tasks;
+mod trouble;
 mod values;
 #[cfg(test)]
 mod waiting;

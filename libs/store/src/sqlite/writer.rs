@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use super::append;
 use super::failed::{Failed, to_error};
+use super::trouble::Trouble;
 use super::{Clock, SqliteConfig};
 use crate::notices::{News, Notices};
 
@@ -176,7 +177,7 @@ impl Writer {
         metrics: Arc<Metrics>,
     ) -> Self {
         let (jobs, inbox) = mpsc::channel(BATCH);
-        let run = Loop { connection, inbox, notices, clock, config, metrics };
+        let run = Loop { connection, inbox, notices, clock, config, metrics, trouble: Trouble::default() };
         let task = tokio::spawn(run.run());
         Self { jobs: Mutex::new(Some(jobs)), task: Mutex::new(Some(task)) }
     }
@@ -221,6 +222,7 @@ struct Loop {
     clock: Clock,
     config: SqliteConfig,
     metrics: Arc<Metrics>,
+    trouble: Trouble,
 }
 
 impl Loop {
@@ -254,15 +256,10 @@ impl Loop {
 
     async fn commit(&mut self, mut batch: Vec<Job>) {
         let began = Instant::now();
-        for attempt in 1..=2 {
-            match self.transact(&mut batch).await {
-                Ok(()) => {
-                    self.metrics.commit(batch.len(), began.elapsed());
-                    return batch.into_iter().for_each(Job::answer);
-                }
-                Err(error) => {
-                    tracing::warn!(attempt, jobs = batch.len(), %error, "a transaction failed");
-                }
+        for _ in 1..=2 {
+            if self.transact(&mut batch).await.is_ok() {
+                self.metrics.commit(batch.len(), began.elapsed());
+                return batch.into_iter().for_each(Job::answer);
             }
         }
         for job in batch {
@@ -291,6 +288,7 @@ impl Loop {
             // Fails where nothing was begun, and that is fine.
             Err(_) => drop(sqlx::query("ROLLBACK").execute(&mut self.connection).await),
         }
+        self.trouble.note(jobs.len(), &outcome);
         outcome
     }
 }

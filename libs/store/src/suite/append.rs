@@ -55,7 +55,7 @@ pub async fn the_same_append_again_is_success(fixture: &Fixture) {
     let mut driver = driven(fixture).await;
     let append = Append { events: vec![event("a"), event("b")], ..driver.request() };
     driver.append(fixture, append.clone()).await;
-    assert_eq!(fixture.journal.append(append).await.unwrap(), Appended::Ok { last_seq: 3 });
+    assert_eq!(fixture.journal.append(append).await.unwrap(), Appended::at(3));
 
     let last = Append {
         hold: Hold::GiveBack,
@@ -63,13 +63,13 @@ pub async fn the_same_append_again_is_success(fixture: &Fixture) {
         ..driver.request()
     };
     driver.append(fixture, last.clone()).await;
-    assert_eq!(fixture.journal.append(last.clone()).await.unwrap(), Appended::Ok { last_seq: 4 });
+    assert_eq!(fixture.journal.append(last.clone()).await.unwrap(), Appended::at(4));
 
     // Another has it now, and the answer to the repeat is still the truth: it was written.
     let other = ids::instance();
     fixture.leases.open(other).await.unwrap();
     fixture.leases.claim_one(other, ids::owner(), driver.task).await.unwrap().unwrap();
-    assert_eq!(fixture.journal.append(last).await.unwrap(), Appended::Ok { last_seq: 4 });
+    assert_eq!(fixture.journal.append(last).await.unwrap(), Appended::at(4));
     assert_eq!(fixture.journal.load(driver.task).await.unwrap().events.len(), 4);
 }
 
@@ -127,7 +127,7 @@ pub async fn neighbours_of_refused_appends_succeed(fixture: &Fixture) {
     let (mut winners, mut refused) = (0, 0);
     for (n, answer) in answers.iter().enumerate() {
         match answer {
-            Appended::Ok { last_seq } => {
+            Appended::Ok { last_seq, .. } => {
                 assert_eq!(*last_seq, 2);
                 winners += usize::from(n % 3 != 2);
             }
@@ -146,8 +146,8 @@ pub async fn an_append_may_hold_no_events(fixture: &Fixture) {
     let mut driver = driven(fixture).await;
     let key = key("k");
     let append = Append { events: Vec::new(), ..driver.claim(&key) };
-    driver.append(fixture, append.clone()).await;
-    assert_eq!(fixture.journal.append(append).await.unwrap(), Appended::Ok { last_seq: 1 });
+    let tokens = driver.append(fixture, append.clone()).await;
+    assert_eq!(fixture.journal.append(append).await.unwrap(), Appended::Ok { last_seq: 1, tokens });
     let (row, _) = fixture.keys.get(&key).await.unwrap().unwrap();
     assert_eq!(row.attempts, 1);
     let append = Append { events: Vec::new(), ..driver.change(&key, 1, KeyOp::GiveBack) };

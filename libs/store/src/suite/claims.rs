@@ -20,7 +20,7 @@ async fn claim(fixture: &Fixture, instance: InstanceId) -> Vec<holdfast_types::j
     fixture.leases.claim(instance, owners, 10).await.unwrap()
 }
 
-async fn send(fixture: &Fixture, task: TaskId) -> MessageId {
+pub(super) async fn send(fixture: &Fixture, task: TaskId) -> MessageId {
     let id = ids::message();
     let message = InboxMessage { id, task, at: fixture.clock.now(), from: None, message: Message::Pause };
     fixture.inbox.put(message).await.unwrap();

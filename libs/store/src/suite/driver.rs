@@ -150,12 +150,16 @@ impl Driver {
         }
     }
 
-    /// Appends, and expects success.
-    pub async fn append(&mut self, fixture: &Fixture, append: Append) {
+    /// Appends, and expects success. Returns the tokens of what it claims.
+    pub async fn append(&mut self, fixture: &Fixture, append: Append) -> Vec<u64> {
         let events = append.events.len() as u64;
-        let answer = fixture.journal.append(append).await.unwrap();
-        assert_eq!(answer, Appended::Ok { last_seq: self.seq + events });
+        let claims = append.claimants().count();
+        let Appended::Ok { last_seq, tokens } = fixture.journal.append(append).await.unwrap() else {
+            panic!("the append was refused")
+        };
+        assert_eq!((last_seq, tokens.len()), (self.seq + events, claims));
         self.seq += events;
+        tokens
     }
 
     /// Appends, and expects a refusal.

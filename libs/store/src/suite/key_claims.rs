@@ -70,15 +70,43 @@ pub async fn a_takeover_goes_on_with_its_own_claim(fixture: &Fixture) {
     let claim = fixture.leases.claim_one(instance, ids::owner(), old.task).await.unwrap().unwrap();
     let mut new = Driver::of(instance, &claim);
     let append = new.claim(&key);
-    new.append(fixture, append).await;
+    let tokens = new.append(fixture, append).await;
     let row = stored(fixture, &key).await;
     assert_eq!((row.epoch, row.attempts, row.since), (2, 2, before.since));
     assert!(row.token > before.token);
+    assert_eq!(tokens, [row.token]);
     // The driver before can change nothing any more.
     assert_eq!(
         old.refused(fixture, old.change(&key, 1, KeyOp::GiveBack)).await,
         Refusal::StaleEpoch { epoch: 2 }
     );
+}
+
+pub async fn an_append_tells_the_tokens_of_its_claims(fixture: &Fixture) {
+    let (a, b) = (key("token-a"), key("token-b"));
+    let mut first = driven(fixture).await;
+    let mut append = first.claim(&b);
+    append.keys.extend(first.claim(&a).keys);
+    let tokens = first.append(fixture, append.clone()).await;
+    assert_eq!(tokens, [stored(fixture, &b).await.token, stored(fixture, &a).await.token]);
+    // Asked again it tells the same.
+    let again = fixture.journal.append(append).await.unwrap();
+    assert_eq!(again, Appended::Ok { last_seq: first.seq, tokens: tokens.clone() });
+    let unclaimed = first.change(&a, 1, KeyOp::GiveBack);
+    assert_eq!(first.append(fixture, unclaimed).await, [0_u64; 0]);
+    // The clock does not help: the next holder's is higher all the same.
+    fixture.clock.step_back(std::time::Duration::from_secs(3600));
+    let mut second = driven(fixture).await;
+    let claim = second.claim(&a);
+    let [token] = second.append(fixture, claim).await[..] else { panic!("one claim, one token") };
+    assert!(token > tokens[1]);
+    // So is that of the next generation, whoever claims it.
+    change(fixture, &mut second, &a, 1, done("receipt")).await;
+    change(fixture, &mut second, &a, 1, KeyOp::Tombstone).await;
+    change(fixture, &mut second, &a, 1, KeyOp::NextGeneration).await;
+    let claim = first.change(&a, 2, KeyOp::Claim { fingerprint: fingerprint(1) });
+    let [next] = first.append(fixture, claim).await[..] else { panic!("one claim, one token") };
+    assert!(next > token);
 }
 
 pub async fn a_claim_with_other_arguments_is_refused(fixture: &Fixture) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_ports::{Begin, BeginAnswer, Error, KeyAnswer, Resolve};
+use holdfast_ports::{Begin, BeginAnswer, Error, KeyAnswer, Repeat, Resolve};
 use holdfast_types::journal::{Append, Hold, Refusal};
 use holdfast_types::key::{Holder, Key, KeyOp, KeyState};
 use holdfast_types::{Class, Effect, Failure, Payload, Reason, TaskStatus};
@@ -25,6 +25,7 @@ fn request(key: &Key, holder: Holder) -> Begin {
         epoch: 0,
         lease: LEASE,
         resolve: Resolve::Report,
+        repeat: None,
     }
 }
 
@@ -76,6 +77,81 @@ pub async fn a_completed_key_answers_tasks_too(fixture: &Fixture) {
     assert!(
         matches!(driver.refused(fixture, driver.claim(&key)).await, Refusal::KeyHeld(row) if row.state == KeyState::Done { result: text("paid") })
     );
+}
+
+fn again(key: &Key, name: &str, generation: u32) -> Begin {
+    let repeat = Some(Repeat { generation, reason: "the customer ordered twice".to_owned() });
+    Begin { repeat, ..request(key, foreign(name)) }
+}
+
+pub async fn a_repeat_opens_the_next_generation(fixture: &Fixture) {
+    let key = key("repeat");
+    let first = acquire(fixture, &key, "a").await;
+    assert_eq!(complete(fixture, &key, first, "paid").await, KeyAnswer::Ok);
+    let other = Begin { fingerprint: fingerprint(2), ..again(&key, "b", 1) };
+    assert_eq!(fixture.keys.begin(other).await.unwrap(), BeginAnswer::Mismatch { first: fingerprint(1) });
+    let answer = fixture.keys.begin(again(&key, "b", 1)).await.unwrap();
+    let BeginAnswer::Acquired { token, takeover: false, earlier_attempts: 0 } = answer else {
+        panic!("{answer:?}")
+    };
+    assert!(token > first);
+    let (row, _) = fixture.keys.get(&key).await.unwrap().unwrap();
+    assert_eq!((row.generation, row.attempts, row.holder, row.answered), (2, 1, foreign("b"), 0));
+    // The first operation is over: its token reaches nobody, and its result answers nobody.
+    assert_eq!(complete(fixture, &key, first, "paid").await, KeyAnswer::Fenced { current: token });
+    assert!(matches!(begin(fixture, &key, "c").await, BeginAnswer::InProgress { .. }));
+    assert_eq!(complete(fixture, &key, token, "paid again").await, KeyAnswer::Ok);
+    let at = fixture.clock.now();
+    let result = text("paid again");
+    assert_eq!(begin(fixture, &key, "c").await, BeginAnswer::Completed { result, at });
+}
+
+pub async fn two_repeats_of_one_generation_make_one_operation(fixture: &Fixture) {
+    let key = key("repeat-twice");
+    let token = acquire(fixture, &key, "a").await;
+    complete(fixture, &key, token, "paid").await;
+    let (x, y) =
+        futures::join!(fixture.keys.begin(again(&key, "b", 1)), fixture.keys.begin(again(&key, "c", 1)));
+    let answers = [x.unwrap(), y.unwrap()];
+    let acquired = |answer: &BeginAnswer| match answer {
+        BeginAnswer::Acquired { token, .. } => Some(*token),
+        _ => None,
+    };
+    let winner = answers.iter().position(|answer| acquired(answer).is_some()).unwrap();
+    let holder = foreign(["b", "c"][winner]);
+    assert!(
+        matches!(&answers[1 - winner], BeginAnswer::InProgress { holder: other, .. } if *other == holder),
+        "{answers:?}"
+    );
+    complete(fixture, &key, acquired(&answers[winner]).unwrap(), "paid again").await;
+    // Who comes late is answered by the operation that his repeat would have made.
+    let late = fixture.keys.begin(again(&key, "d", 1)).await.unwrap();
+    assert_eq!(late, BeginAnswer::Completed { result: text("paid again"), at: fixture.clock.now() });
+    assert_eq!(fixture.keys.get(&key).await.unwrap().unwrap().0.generation, 2);
+}
+
+pub async fn only_the_last_generation_is_repeated_and_only_once_it_has_ended(fixture: &Fixture) {
+    let key = key("repeat-what");
+    let refused = async |generation| {
+        let refused = fixture.keys.begin(again(&key, "b", generation)).await;
+        assert!(matches!(refused, Err(Error::Stale { .. })), "{generation}: {refused:?}");
+    };
+    refused(1).await;
+    let token = acquire(fixture, &key, "a").await;
+    refused(1).await;
+    fixture.clock.advance(LEASE);
+    assert_eq!(state(fixture, &key).await, KeyState::InDoubt);
+    refused(1).await;
+    complete(fixture, &key, token, "paid").await;
+    refused(2).await;
+    refused(0).await;
+    for generation in [1, 2] {
+        let answer = fixture.keys.begin(again(&key, "b", generation)).await.unwrap();
+        let BeginAnswer::Acquired { token, .. } = answer else { panic!("{answer:?}") };
+        complete(fixture, &key, token, "paid again").await;
+    }
+    // Two generations on nobody knows what his repeat would have made.
+    refused(1).await;
 }
 
 pub async fn other_arguments_are_a_mismatch(fixture: &Fixture) {
@@ -267,6 +343,9 @@ pub async fn a_worker_offers_evidence_and_settles_nothing(fixture: &Fixture) {
     assert_eq!(state(fixture, &key).await, KeyState::Open);
     let stranger = fixture.keys.offer_evidence(&key, &foreign("x"), text("odd")).await.unwrap();
     assert_eq!(stranger, KeyAnswer::Fenced { current: row.token });
+    // It stands there, and is not taken for the holder's own.
+    let (_, evidence) = fixture.keys.get(&key).await.unwrap().unwrap();
+    assert!(evidence.iter().any(|late| late.token == 0 && late.result == text("odd")), "{evidence:?}");
 }
 
 pub async fn the_same_call_goes_on_under_a_higher_epoch(fixture: &Fixture) {

@@ -30,7 +30,7 @@ async fn append_until_done(fixture: Arc<Fixture>, mut driver: Driver, answered: 
         loop {
             match fixture.journal.append(append.clone()).await {
                 Ok(answer) => {
-                    assert_eq!(answer, Appended::Ok { last_seq: driver.seq + 2 });
+                    assert_eq!(answer, Appended::at(driver.seq + 2));
                     break;
                 }
                 Err(error) => assert!(error.is_transient(), "{error}"),
@@ -119,10 +119,7 @@ async fn nobody_waits_for_ever_for_a_frozen_server() {
     server.thaw().unwrap();
     // Whether the server had got the append is unknown; its id settles that.
     driver.seq += 1;
-    until_answered(async || {
-        store.append(append.clone()).await.map(|answer| answer == Appended::Ok { last_seq: 3 })
-    })
-    .await;
+    until_answered(async || store.append(append.clone()).await.map(|answer| answer == Appended::at(3))).await;
     until_answered(async || store.load(driver.task).await.map(|loaded| loaded.events.len() == 3)).await;
     until_answered(async || Blobs::put(&store, b"x".to_vec(), "text/plain").await.map(|_| true)).await;
     tokio::task::spawn_blocking(move || drop(server)).await.unwrap();

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use holdfast_ports::{Begin, BeginAnswer, Durability, KeyAnswer, Keys};
+use holdfast_ports::{Begin, BeginAnswer, Durability, KeyAnswer, Keys, Repeat};
 use holdfast_store::suite::{driven, fingerprint, key};
 use holdfast_types::journal::Refusal;
 use holdfast_types::key::{KeyOp, KeyState};
@@ -127,6 +127,32 @@ async fn foreign_callers_after_flushall_have_one_effect() {
     let calls = world.index.calls();
     assert!(is_completed(&world.begin(&key, "f3").await, "paid"));
     assert_eq!(world.index.calls(), calls);
+}
+
+/// PROTOCOL 8: Redis held the end that is repeated, and then nothing.
+#[tokio::test]
+async fn a_repeat_is_answered_alike_before_and_after_flushall() {
+    let world = World::new().await;
+    let key = key("repeat");
+    world.done(&key, "f1", "paid").await;
+    // Redis answers it alone by now.
+    assert!(is_completed(&world.begin(&key, "f2").await, "paid"));
+    let again = |name| {
+        let repeat = Some(Repeat { generation: 1, reason: "meant so".to_owned() });
+        world.keys.begin(Begin { repeat, ..request(&key, foreign(name)) })
+    };
+    let answer = again("f2").await.unwrap();
+    let BeginAnswer::Acquired { token, .. } = answer else { panic!("{answer:?}") };
+    let in_progress =
+        |answer| matches!(answer, BeginAnswer::InProgress { holder, .. } if holder == foreign("f2"));
+    assert!(in_progress(world.begin(&key, "f3").await));
+    world.redis.flush().unwrap();
+    assert!(in_progress(world.begin(&key, "f3").await) && in_progress(again("f3").await.unwrap()));
+    assert_eq!(world.complete(&key, token, "paid again").await, KeyAnswer::Ok);
+    assert!(is_completed(&again("f3").await.unwrap(), "paid again"));
+    world.redis.flush().unwrap();
+    assert!(is_completed(&again("f3").await.unwrap(), "paid again"));
+    assert!(is_completed(&world.begin(&key, "f3").await, "paid again"));
 }
 
 /// PROTOCOL 4: a task and a foreign caller.

@@ -110,6 +110,7 @@ pub fn request(key: &Key, holder: Holder) -> Begin {
         epoch: 0,
         lease: LEASE,
         resolve: Resolve::Report,
+        repeat: None,
     }
 }
 

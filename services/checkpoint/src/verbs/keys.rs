@@ -22,17 +22,12 @@ pub(crate) async fn claim(
     wire: v1::ClaimKeyRequest,
 ) -> Result<v1::ClaimKeyResponse, Error> {
     let begin = wire.begin.ok_or_else(|| Invalid::missing("begin", "what is asked"))?;
-    for (field, is_there, instead) in [
-        ("begin.wait", begin.wait.is_some(), "nothing: wait with GetKey and ask again"),
-        ("begin.repeat", begin.repeat.is_some(), "nothing: this server does not run an operation again"),
-    ] {
-        if is_there {
-            return Err(Invalid::hidden(field, instead).into());
-        }
+    if begin.wait.is_some() {
+        return Err(Invalid::hidden("begin.wait", "nothing: wait with GetKey and ask again").into());
     }
     let begin = read_begin(begin).map_err(|invalid| invalid.within("begin"))?;
     let keys = &service.deps.keys;
-    let answer = keys.begin(begin).await?;
+    let answer = keys.begin(begin).await.map_err(Error::or_precondition)?;
     Ok(v1::ClaimKeyResponse {
         durability: durability(keys.durability()).into(),
         answer: Some(begin_answer(answer)),

@@ -258,8 +258,10 @@ fn a_collector_that_is_gone_or_says_nothing_fails_no_task() {
         let scene = Scene::new(plans::trip);
         let mut run = scene.run();
         run.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{collector}"));
+        // So that metrics and spans go out many times before the end.
+        run.env("OTEL_METRIC_EXPORT_INTERVAL", "100").env("OTEL_BSP_SCHEDULE_DELAY", "100");
         let ended = output(&mut run);
-        assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
+        assert_eq!(ended.status.code(), Some(0), "{collector}: {}", stderr(&ended));
         let by_tool: BTreeMap<_, _> = scene.effects_by_task();
         assert!(by_tool.values().all(|count| *count == 1), "{by_tool:?}");
     }

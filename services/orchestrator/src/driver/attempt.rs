@@ -8,6 +8,7 @@ use holdfast_engine::Input;
 use holdfast_engine::action::Execute;
 use holdfast_ports::{ExecuteStream, LiveWorker};
 use holdfast_telemetry::propagation;
+use holdfast_types::key::{Holder, Key};
 use holdfast_types::time::format_duration;
 use holdfast_types::worker::{CallOutcome, CallRef, ExecuteEvent, Recorded, Success};
 use holdfast_types::{CallId, Class, Effect, Failure, Reason, SideEffect, Source, WorkerId, worker};
@@ -22,12 +23,34 @@ use crate::shared::Shared;
 /// How long the cancels of a driver that lost its task may take.
 const ABORT_WITHIN: Duration = Duration::from_secs(2);
 
+/// How long the question for a token may take.
+const TOKEN_WITHIN: Duration = Duration::from_secs(2);
+
 /// An attempt under way.
 #[derive(Debug)]
 pub(super) struct Running {
     worker: LiveWorker,
     /// Cancelled as soon as the worker has the attempt, or never will: a cancel that comes before it finds nothing.
     reached: CancellationToken,
+}
+
+/// An attempt that may be sent, with what was got for it.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    pub(super) execute: Execute,
+    /// The place on a worker; none for one that is attached to.
+    pub(super) place: Option<Place>,
+    /// The token under which its intent has claimed the key, as this life's appends have told.
+    pub(super) token: Option<u64>,
+}
+
+/// The fencing token that goes along.
+#[derive(Debug)]
+enum Token {
+    /// This one.
+    Known(u64),
+    /// That of the row: another life's append has claimed the key, or the call stands under its own tombstone.
+    OfRow(Key),
 }
 
 /// What an attempt needs.
@@ -39,6 +62,7 @@ struct Attempt {
     namespace: holdfast_types::Namespace,
     worker: LiveWorker,
     execute: Execute,
+    token: Token,
     sending: Sending,
     /// Before it is sent.
     pause: Duration,
@@ -81,7 +105,8 @@ impl End {
 
 impl Driver {
     /// Sends an attempt, or attaches to one. Frees the place when it has ended.
-    pub(super) fn attempt(&mut self, execute: Execute, place: Option<Place>) {
+    pub(super) fn attempt(&mut self, parcel: Parcel) {
+        let Parcel { execute, place, token } = parcel;
         let shared = Arc::clone(&self.shared);
         let worker = match &place {
             Some(place) => Some(place.worker.clone()),
@@ -114,6 +139,12 @@ impl Driver {
             SideEffect::Idempotent => honours_key,
             SideEffect::Verifiable | SideEffect::Unsafe => false,
         };
+        let token = match token {
+            // A read claims no key: the epoch orders the attempts of its task.
+            _ if execute.side_effect == SideEffect::ReadOnly => Token::Known(self.claim.epoch),
+            Some(token) => Token::Known(token),
+            None => self.task.key_of(&execute.call).map_or(Token::Known(0), |key| Token::OfRow(key.clone())),
+        };
         let reached = CancellationToken::new();
         let running = Running { worker: worker.clone(), reached: reached.clone() };
         self.running.insert((execute.call.clone(), execute.attempt), running);
@@ -125,6 +156,7 @@ impl Driver {
             namespace: self.task.spec().namespace.clone(),
             worker,
             execute,
+            token,
             sending,
             pause,
             reached,
@@ -295,9 +327,32 @@ impl Attempt {
             tool: execute.tool.clone(),
             args,
             key: execute.key.clone(),
-            token: self.claim.epoch,
+            token: self.token().await,
             side_effect: Some(execute.side_effect),
         })
+    }
+
+    /// The fencing token; 0 where nobody knows it: a tool that checks tokens refuses that.
+    async fn token(&self) -> u64 {
+        let key = match &self.token {
+            Token::Known(token) => return *token,
+            Token::OfRow(key) => key,
+        };
+        let (task, call) = (self.claim.task, &self.execute.call);
+        match tokio::time::timeout(TOKEN_WITHIN, self.shared.deps.keys.get(key)).await {
+            Ok(Ok(Some((row, _)))) if matches!(row.holder, Holder::Call { task: of, .. } if of == task) => {
+                row.token
+            }
+            Ok(Ok(_)) => 0,
+            Ok(Err(error)) => {
+                tracing::warn!(task_id = %task, %call, %error, "token of a key is not known");
+                0
+            }
+            Err(_) => {
+                tracing::warn!(task_id = %task, %call, "token of a key is not told in time");
+                0
+            }
+        }
     }
 
     /// Follows an attempt to its end, and gives it up where the worker is silent for too long.

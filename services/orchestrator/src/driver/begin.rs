@@ -90,6 +90,7 @@ impl Intent {
             epoch: self.epoch,
             lease: LEASE,
             resolve: Resolve::Report,
+            repeat: None,
         }
     }
 

@@ -1,5 +1,7 @@
 //! An action, with the place on a worker that was taken for it.
 
+use std::collections::HashMap;
+
 use holdfast_engine::Action;
 use holdfast_types::{CallId, SideEffect};
 
@@ -11,6 +13,8 @@ pub(super) struct Deed {
     pub(super) action: Action,
     /// The place that its preparation took; none for actions that need none.
     pub(super) place: Option<Place>,
+    /// The token of the key that its intent has claimed; none for actions that claim none.
+    pub(super) token: Option<u64>,
 }
 
 /// When an action may be performed.
@@ -23,6 +27,14 @@ pub(super) enum Timing {
 }
 
 impl Deed {
+    /// Takes the token over under which the key of its call was claimed.
+    pub(super) fn claimed(mut self, tokens: &HashMap<&CallId, u64>) -> Self {
+        if let Action::Execute(execute) = &self.action {
+            self.token = tokens.get(&execute.call).copied();
+        }
+        self
+    }
+
     pub(super) fn is_attempt_of(&self, call: &CallId) -> bool {
         matches!(&self.action, Action::Execute(execute) if execute.call == *call)
     }

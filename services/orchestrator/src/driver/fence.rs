@@ -7,9 +7,10 @@ use holdfast_engine::Input;
 use holdfast_engine::action::Fence;
 use holdfast_engine::event::WorkerLifetime;
 use holdfast_engine::input::Fenced;
+use holdfast_types::Key;
 use holdfast_types::worker::{CallRef, FenceAnswer, Success};
 
-use super::{Claim, Done};
+use super::{Claim, Done, evidence};
 use crate::payloads::Payloads;
 use crate::shared::Shared;
 
@@ -19,9 +20,24 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_
 /// How long one try may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// Asks the worker until it answers, is known dead, or can't begin the attempt any more. Cancel-safe.
-pub(super) async fn fence(shared: Arc<Shared>, payloads: Payloads, claim: Claim, fence: Fence) -> Done {
+/// Asks the worker until it answers, is known dead, or can't begin the attempt any more. Where the attempt may have taken
+/// effect and nobody says how it ended, the evidence on its `key` does. Cancel-safe.
+pub(super) async fn fence(
+    shared: Arc<Shared>,
+    payloads: Payloads,
+    claim: Claim,
+    fence: Fence,
+    key: Option<Key>,
+) -> Done {
     let answer = close(&shared, claim, &fence).await;
+    let answer = match answer {
+        Fenced::Answer(FenceAnswer::Interrupted) | Fenced::WorkerDead | Fenced::NotAfterPassed => {
+            let found = evidence::of_call(&shared, claim.task, &fence.call, key.as_ref()).await;
+            let success = |result| Ok(Success { result, replayed_downstream: false });
+            found.map_or(answer, |result| Fenced::Answer(FenceAnswer::Finished(success(result))))
+        }
+        other => other,
+    };
     let answer = match answer {
         Fenced::Answer(FenceAnswer::Finished(Ok(success))) => {
             let result = payloads.keep_result(success.result).await;

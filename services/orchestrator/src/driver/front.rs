@@ -10,16 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use holdfast_engine::action::Execute;
 use holdfast_engine::{Event, Input};
 use holdfast_telemetry::propagation;
 use holdfast_types::key::Key;
 use holdfast_types::{CallId, Class, Effect, Failure, Reason, SideEffect, Source};
 
+use super::attempt::Parcel;
 use super::begin::{Intent, Word, ask_all, ask_front};
 use super::{Done, Driver};
 use crate::KeyFront;
-use crate::places::Place;
 
 /// The least time between an attempt that was forbidden and the next one: the first, and the longest. It grows where
 /// the service goes on to forbid what the index allows.
@@ -50,7 +49,7 @@ struct Asked {
     /// The service's word; none: it is awaited.
     word: Option<Word>,
     /// The attempt whose intent is durable.
-    parked: Option<(Execute, Option<Place>)>,
+    parked: Option<Parcel>,
 }
 
 /// The answer to a question.
@@ -107,14 +106,14 @@ impl Driver {
     }
 
     /// Sends an attempt whose intent is durable as soon as nobody forbids it.
-    pub(super) fn send(&mut self, execute: Execute, place: Option<Place>) {
-        let call = execute.call.clone();
+    pub(super) fn send(&mut self, parcel: Parcel) {
+        let call = parcel.execute.call.clone();
         match self.front.asked.get_mut(&call) {
-            Some(asked) if asked.intent.attempt == execute.attempt => {
-                asked.parked = Some((execute, place));
+            Some(asked) if asked.intent.attempt == parcel.execute.attempt => {
+                asked.parked = Some(parcel);
                 self.go_on(&call);
             }
-            _ => self.attempt(execute, place),
+            _ => self.attempt(parcel),
         }
     }
 
@@ -155,8 +154,8 @@ impl Driver {
             Some(Word::Go { .. }) => {
                 let parked = self.front.asked.remove(call).and_then(|asked| asked.parked);
                 self.front.withheld.remove(call);
-                if let Some((execute, place)) = parked {
-                    self.attempt(execute, place);
+                if let Some(parcel) = parked {
+                    self.attempt(parcel);
                 }
             }
             Some(Word::Withheld(row)) => {

@@ -44,12 +44,15 @@ pub(crate) struct Control {
     pub(crate) inbox: Notify,
     /// The driver has recorded an outcome.
     pub(crate) progressed: AtomicBool,
+    /// The driver's append under way gives the task back.
+    pub(crate) gives_back: AtomicBool,
 }
 
 impl Control {
     pub(crate) fn new(shutdown: Shutdown) -> Self {
         let (stale, inbox) = (CancellationToken::new(), Notify::new());
-        Self { shutdown, stale, inbox, progressed: AtomicBool::new(false) }
+        let (progressed, gives_back) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { shutdown, stale, inbox, progressed, gives_back }
     }
 }
 

@@ -12,6 +12,7 @@ mod deed;
 mod done;
 mod ended;
 mod evaluate;
+mod evidence;
 mod fence;
 mod front;
 mod hedge;
@@ -184,6 +185,7 @@ impl Driver {
         if hold == Hold::GiveBack || (!self.writer.pending.is_empty() && !gathers) {
             let id = self.shared.deps.ids.append();
             let row = self.row(hold);
+            self.control.gives_back.store(hold == Hold::GiveBack, Ordering::Release);
             self.writer.send(id, row, hold, self.spans.life());
             self.begin_intents();
         }
@@ -272,7 +274,7 @@ impl Driver {
             let when = timing(&action);
             // The place belongs to the attempt that its preparation led to; without one it is free again.
             let place = if matches!(action, Action::Execute(_)) { place.take() } else { None };
-            let deed = Deed { action, place };
+            let deed = Deed { action, place, token: None };
             let now = match when {
                 Timing::AtOnce => Some(deed),
                 Timing::Durable => self.writer.gate(deed),
@@ -291,7 +293,7 @@ impl Driver {
         mut in_flight: writer::InFlight,
     ) -> Result<Option<Ended>, Error> {
         match &answer.result {
-            Ok(Appended::Ok { last_seq }) => {
+            Ok(Appended::Ok { last_seq, tokens }) => {
                 self.writer.durable(*last_seq);
                 if let Some(since) = self.recovering.take() {
                     self.shared.deps.metrics.recovery_duration(since.elapsed());
@@ -302,9 +304,11 @@ impl Driver {
                 let gave_back = answer.append.hold == Hold::GiveBack;
                 self.spans.durable(&answer.append, in_flight.completed());
                 self.snapshot_if_due(&answer.append, *last_seq);
+                let tokens: HashMap<&CallId, u64> =
+                    answer.append.claimants().zip(tokens.iter().copied()).collect();
                 for deed in in_flight.into_deeds() {
                     if !gave_back || deed.is_courtesy() {
-                        self.perform(deed);
+                        self.perform(deed.claimed(&tokens));
                     }
                 }
                 if gave_back {

@@ -6,13 +6,14 @@ use holdfast_engine::Action;
 use holdfast_telemetry::propagation;
 use holdfast_types::worker::{CallRef, Recorded};
 
+use super::attempt::Parcel;
 use super::deed::Deed;
 use super::{Drain, Driver, fence, key_wait, probe};
 use crate::acks::LetGo;
 
 impl Driver {
     pub(super) fn perform(&mut self, deed: Deed) {
-        let Deed { action, place } = deed;
+        let Deed { action, place, token } = deed;
         if self.drain != Drain::No && !ends_something(&action) {
             // The next driver decides anew; nothing was done.
             return;
@@ -25,16 +26,18 @@ impl Driver {
             Action::Hedge(hedge) => self.hedge(hedge),
             Action::LastGood(find) => self.last_good(find),
             Action::Output { template } => self.output(template),
-            Action::Execute(execute) => self.send(execute, place),
-            Action::Attach(execute) => self.attempt(execute, place),
+            Action::Execute(execute) => self.send(Parcel { execute, place, token }),
+            Action::Attach(execute) => self.attempt(Parcel { execute, place: None, token: None }),
             Action::Fence(fence) => {
                 let place = self.spans.attempt(&fence.call, fence.attempt);
-                let closing = fence::fence(shared, self.payloads.clone(), self.claim, fence);
+                let key = self.task.key_of(&fence.call).cloned();
+                let closing = fence::fence(shared, self.payloads.clone(), self.claim, fence, key);
                 self.work.push(Box::pin(propagation::under(place, closing)));
             }
             Action::Probe(probe) => {
                 let place = self.spans.call(&probe.call);
-                let asking = probe::probe(shared, self.payloads.clone(), probe);
+                let key = self.task.key_of(&probe.call).cloned();
+                let asking = probe::probe(shared, self.payloads.clone(), self.claim.task, probe, key);
                 self.work.push(Box::pin(propagation::under(place, asking)));
             }
             Action::WaitKey { call, key } => self.work.push(match self.front.pace(&call) {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use holdfast_engine::Input;
 use holdfast_engine::action::Probe;
 use holdfast_types::worker::ProbeAnswer;
-use holdfast_types::{Class, Effect, Failure, Reason, Source};
+use holdfast_types::{Class, Effect, Failure, Key, Reason, Source, TaskId};
 
-use super::Done;
+use super::{Done, evidence};
 use crate::payloads::Payloads;
 use crate::shared::Shared;
 
@@ -18,8 +18,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long one worker may think about it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// Asks any worker that hosts the tool. Cancel-safe.
-pub(super) async fn probe(shared: Arc<Shared>, payloads: Payloads, probe: Probe) -> Done {
+/// Asks any worker that hosts the tool, unless the evidence on the call's `key` says it already. Cancel-safe.
+pub(super) async fn probe(
+    shared: Arc<Shared>,
+    payloads: Payloads,
+    task: TaskId,
+    probe: Probe,
+    key: Option<Key>,
+) -> Done {
+    if let Some(result) = evidence::of_call(&shared, task, &probe.call, key.as_ref()).await {
+        let result = payloads.keep_result(result).await;
+        return Done::Answer(Input::Probed { call: probe.call, answer: Ok(ProbeAnswer::Done { result }) });
+    }
     let asked = tokio::time::timeout(ANSWER_WITHIN, ask(&shared, &payloads, &probe)).await;
     let answer = asked
         .unwrap_or_else(|_| Err(failure(Reason::AttemptTimeout, "no worker answered the probe in time")));

@@ -2,8 +2,8 @@
 
 use holdfast_engine::{SnapshotMeter, Task};
 use holdfast_ports::Journal;
-use holdfast_types::TaskId;
 use holdfast_types::journal::{Append, EventRow};
+use holdfast_types::{TaskId, TaskStatus};
 
 use super::{Done, Driver, Error, all_events};
 
@@ -52,10 +52,13 @@ fn count(meter: &mut SnapshotMeter, bytes: impl Iterator<Item = usize>) {
 
 impl Driver {
     /// Counts what an append made durable, and stores a snapshot where one is due and the state holds nothing that is
-    /// not durable. Losing it costs reading more events.
+    /// not durable. Losing it costs reading more events. A task that has ended needs none.
     pub(super) fn snapshot_if_due(&mut self, append: &Append, last_seq: u64) {
         for event in &append.events {
             self.snapshot_due |= self.meter.event(event.body.len());
+        }
+        if append.row.status == TaskStatus::Finished {
+            return;
         }
         if !self.snapshot_due || self.writer.is_busy() || !self.writer.pending.is_empty() {
             return;

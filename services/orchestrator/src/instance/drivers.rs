@@ -61,6 +61,7 @@ impl Instance {
             if barren >= shared.config.poison_lives {
                 let task_id = life.claim.task;
                 tracing::error!(%task_id, barren_lives = barren, "task kills its drivers; set aside");
+                control.gives_back.store(true, Ordering::Release);
                 return match driver::quarantine(&shared, life.claim, barren).await {
                     Ok(()) => Ended::GaveBack,
                     Err(error) => Ended::Failed(error),

@@ -1,12 +1,13 @@
 //! Who drives what: the instance's view and the store's are compared at every renewal (PROTOCOL 9).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use holdfast_ports::Renewal;
 use holdfast_types::journal::Claimed;
 use holdfast_types::{InstanceId, OwnerId, TaskId};
 
-use super::Instance;
+use super::{Driven, Instance};
 use crate::driver::Claim;
 use crate::lease::Lease;
 
@@ -48,7 +49,11 @@ impl Instance {
                 continue;
             }
             let state = self.state();
-            if let Some(driven) = state.driven.get(task).filter(|driven| driven.claim.owner == *owner) {
+            // One that gives its task back has no claim from the commit on, and hears of that only after it.
+            let lost = |driven: &&Driven| {
+                driven.claim.owner == *owner && !driven.control.gives_back.load(Ordering::Acquire)
+            };
+            if let Some(driven) = state.driven.get(task).filter(lost) {
                 tracing::warn!(task_id = %task, "claim is gone; stopping its driver");
                 driven.control.stale.cancel();
             }

@@ -2,6 +2,7 @@
 
 pub mod faults;
 pub mod front;
+pub mod front_world;
 pub mod tools;
 
 use std::collections::BTreeMap;

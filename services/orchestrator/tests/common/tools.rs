@@ -65,6 +65,8 @@ struct State {
     /// The highest epoch that was shown, by call.
     shown: HashMap<CallRef, u64>,
     ledger: Vec<Deed>,
+    /// The token of each request that was begun, with the call's name.
+    tokens: Vec<(String, u64)>,
     acks: Vec<CallRef>,
     cancels: Vec<CallRef>,
     /// It answers nothing any more.
@@ -100,6 +102,12 @@ impl Worker {
         self.ledger().into_iter().map(|deed| deed.call).collect()
     }
 
+    /// The fencing tokens that came with the attempts of a call, in order.
+    pub fn tokens(&self, call: &str) -> Vec<u64> {
+        let state = self.state.lock().unwrap();
+        state.tokens.iter().filter(|(of, _)| of == call).map(|(_, token)| *token).collect()
+    }
+
     pub fn cancels(&self) -> Vec<String> {
         self.state.lock().unwrap().cancels.iter().map(|call| call.call.to_string()).collect()
     }
@@ -116,6 +124,13 @@ impl Worker {
     /// How often it was dialled since it died.
     pub fn dials(&self) -> usize {
         self.state.lock().unwrap().dials
+    }
+
+    /// Lets it forget every call, as a worker that died and came back under its name.
+    pub fn restart(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.calls.clear();
+        state.shown.clear();
     }
 
     /// Lets that many attaches fail as if nobody listened.
@@ -198,6 +213,7 @@ impl Tools for Worker {
                 return Ok(follow(running));
             }
         }
+        state.tokens.push((execute.call.call.to_string(), execute.token));
         let args = execute.args.as_json().cloned().unwrap_or_default();
         let reply = state
             .replies

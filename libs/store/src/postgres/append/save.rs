@@ -50,6 +50,7 @@ pub(super) async fn save(tx: &mut Tx<'_>, locked: &Locked, written: &[(&Append, 
     for evidence in &world.evidence {
         keys::put_evidence(tx, evidence).await?;
     }
+    drop_snapshots(tx, locked, written).await?;
     let changes = counts(locked, written);
     tx.count(changes).await?;
     Ok(())
@@ -167,6 +168,20 @@ async fn write(tx: &mut Tx<'_>, locked: &Locked, written: &[(&Append, u64)]) -> 
         .bind(heads.barren_lives)
         .bind(heads.lost_from)
         .bind(tx.now.micros())
+        .execute(&mut *tx.connection)
+        .await?;
+    Ok(())
+}
+
+/// Nobody resumes a finished task: its events are enough for whoever reads it.
+async fn drop_snapshots(tx: &mut Tx<'_>, locked: &Locked, written: &[(&Append, u64)]) -> Result<(), Failed> {
+    let finished = locked.group.finished(written);
+    if finished.is_empty() {
+        return Ok(());
+    }
+    let tasks: Vec<&[u8]> = finished.iter().map(|(_, task)| task.bytes().as_slice()).collect();
+    sqlx::query("DELETE FROM snapshots WHERE task = ANY($1)")
+        .bind(tasks)
         .execute(&mut *tx.connection)
         .await?;
     Ok(())

@@ -61,7 +61,7 @@ impl Write for BeginKey {
         // The row may have been waited for.
         tx.read_clock().await?;
         let stored = entry.is_some();
-        let verdict = rules::begin(entry, &self.0, tx.now);
+        let verdict = rules::begin(entry, &self.0, tx.now)?;
         obey(tx, stored, verdict).await
     }
 }

@@ -10,13 +10,15 @@ use holdfast_types::{CallId, Class, Effect, Reason, StepId, TaskId, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+use holdfast_ports::Repeat;
+
 use super::*;
 use crate::rules::keys::{self as rules, Evidence, Forgetting, Verdict};
 
 /// What is asked. A token is the index of one that was handed out, or none that ever was.
 #[derive(Debug, Clone)]
 enum Step {
-    Begin { holder: usize, epoch: u64, other: bool, verify: bool, lease: u64 },
+    Begin { holder: usize, epoch: u64, other: bool, verify: bool, lease: u64, repeat: Option<u32> },
     Extend { token: usize, lease: u64 },
     Complete { token: usize, result: u8 },
     Release { token: usize },
@@ -29,9 +31,18 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let token = || 0_usize..4;
     prop_oneof![
-        8 => (0_usize..4, 0_u64..3, prop::bool::weighted(0.1), any::<bool>(), 0_u64..20).prop_map(
-            |(holder, epoch, other, verify, lease)| Step::Begin { holder, epoch, other, verify, lease }
-        ),
+        8 => (
+            (0_usize..4, 0_u64..3, prop::bool::weighted(0.1), any::<bool>(), 0_u64..20),
+            prop::option::weighted(0.3, 0_u32..4),
+        )
+            .prop_map(|((holder, epoch, other, verify, lease), repeat)| Step::Begin {
+                holder,
+                epoch,
+                other,
+                verify,
+                lease,
+                repeat,
+            }),
         1 => (token(), 0_u64..20).prop_map(|(token, lease)| Step::Extend { token, lease }),
         2 => (token(), 0_u8..2).prop_map(|(token, result)| Step::Complete { token, result }),
         3 => token().prop_map(|token| Step::Release { token }),
@@ -102,7 +113,7 @@ async fn run(table: &RedisKeys, model: &mut Model, step: &Step, clock: &AtomicI6
             clock.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
             return;
         }
-        Step::Begin { holder: index, epoch, other, verify, lease } => {
+        Step::Begin { holder: index, epoch, other, verify, lease, repeat } => {
             if *index >= 2 && model.entry.clone().is_none_or(|entry| entry.seen(now).row.is_free()) {
                 // A task's call claims by its append, where there is a journal beside the table; alone there is none.
                 return;
@@ -114,8 +125,13 @@ async fn run(table: &RedisKeys, model: &mut Model, step: &Step, clock: &AtomicI6
                 epoch: if *index < 2 { 0 } else { *epoch },
                 lease: Duration::from_secs(*lease),
                 resolve: if *verify { Resolve::Verify } else { Resolve::Report },
+                repeat: repeat.map(|generation| Repeat { generation, reason: "meant so".to_owned() }),
             };
-            let wanted = model.take(rules::begin(entry, &begin, now));
+            let Ok(verdict) = rules::begin(entry, &begin, now) else {
+                assert!(matches!(table.begin(begin).await, Err(Error::Stale { .. })));
+                return;
+            };
+            let wanted = model.take(verdict);
             if let BeginAnswer::Acquired { token, .. } | BeginAnswer::InDoubt { token: Some(token), .. } =
                 &wanted
             {

@@ -1,12 +1,34 @@
--- Asks for the right to run an operation. ARGV: now, holder, fingerprint, epoch, lease, VERIFY or REPORT.
+-- Asks for the right to run an operation. ARGV: now, holder, fingerprint, epoch, lease, VERIFY or REPORT, and the
+-- generation that is to be repeated, or empty.
 local holder, fingerprint, epoch, lease, resolve = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local repeated = ARGV[7]
 local lease_until = is_call(holder) and '' or text(now + number(lease))
 local entry = seen(load())
 
-if not entry or is_free(entry) then
+local generation = entry and entry.generation or '1'
+local opens = not entry or is_free(entry)
+
+-- A repeat opens the generation after the one that it names; who comes second finds it open, or ended.
+if repeated ~= '' then
+  local after = text(number(repeated) + 1)
+  if is_call(holder) or not entry or repeated == '0' then
+    return { 'NOT_ENDED' }
+  end
+  if generation ~= after then
+    if generation ~= repeated or opens or is_unsettled(entry) then
+      return { 'NOT_ENDED' }
+    end
+    local same = entry.fingerprint == '' or entry.fingerprint == fingerprint
+    if same and entry.state ~= 'TOMBSTONE' then
+      opens, generation = true, after
+    end
+  end
+end
+
+if opens then
   local token = token_after(entry and entry.token or '0')
   save({
-    generation = entry and entry.generation or '1',
+    generation = generation,
     holder = holder, first = holder, epoch = epoch, token = token, attempts = '1',
     fingerprint = fingerprint, state = 'OPEN', detail = '', lease_until = lease_until,
     since = text(now), changed_at = text(now), keep_until = '', answered = '0', pinned = '0',

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use holdfast_ports::{Begin, BeginAnswer, KeyAnswer, Resolve};
+use holdfast_ports::{Begin, BeginAnswer, KeyAnswer, Repeat, Resolve};
 use holdfast_types::key::{KeyChange, KeyOp};
 use holdfast_types::{Class, Effect, Failure, Reason, TaskId};
 use proptest::prelude::*;
@@ -49,6 +49,11 @@ enum Step {
         epoch: u64,
         resolve: Resolve,
     },
+    /// A foreign caller means an operation again.
+    Repeat {
+        caller: u8,
+        generation: u32,
+    },
     Complete(usize),
     Release(usize),
     FailFinal(usize),
@@ -81,6 +86,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0_u8..2, 1_u64..4, 1_u32..4, op())
             .prop_map(|(task, epoch, generation, op)| Step::Change { task, epoch, generation, op }),
         6 => (who, 1_u64..4, resolve).prop_map(|(who, epoch, resolve)| Step::Begin { who, epoch, resolve }),
+        2 => (0_u8..3, 0_u32..4).prop_map(|(caller, generation)| Step::Repeat { caller, generation }),
         1 => any::<usize>().prop_map(Step::Complete),
         4 => any::<usize>().prop_map(Step::Release),
         1 => any::<usize>().prop_map(Step::FailFinal),
@@ -208,7 +214,7 @@ impl History {
         }
     }
 
-    fn begin(&mut self, who: Who, epoch: u64, resolve: Resolve) {
+    fn begin(&mut self, who: Who, epoch: u64, resolve: Resolve, repeat: Option<u32>) {
         let epoch = if matches!(who, Who::Task(_)) { epoch } else { 0 };
         let asked = Begin {
             key: Key::try_new("k").unwrap(),
@@ -217,8 +223,10 @@ impl History {
             epoch,
             lease: LEASE,
             resolve,
+            repeat: repeat.map(|generation| Repeat { generation, reason: "meant so".to_owned() }),
         };
-        let verdict = begin(self.entry.clone(), &asked, self.time());
+        // Refused it changes nothing.
+        let Ok(verdict) = begin(self.entry.clone(), &asked, self.time()) else { return };
         match self.take(verdict) {
             // The word alone permits a task nothing: its call runs by the claim of its append.
             BeginAnswer::Acquired { .. } if !self.holds(who) => {
@@ -239,7 +247,10 @@ impl History {
         let (entry, now) = (self.entry.clone(), self.time());
         match step {
             Step::Change { task, epoch, generation, op } => self.change(*task, *epoch, *generation, *op),
-            Step::Begin { who, epoch, resolve } => self.begin(*who, *epoch, *resolve),
+            Step::Begin { who, epoch, resolve } => self.begin(*who, *epoch, *resolve, None),
+            Step::Repeat { caller, generation } => {
+                self.begin(Who::Caller(*caller), 0, Resolve::Report, Some(*generation));
+            }
             Step::Complete(index) => {
                 let verdict = complete(entry, self.any_token(*index), &Payload::null(), RETENTION, now);
                 // For a task's call it is evidence, and settles nothing.
@@ -294,6 +305,9 @@ impl History {
         let may_change = match step {
             Step::Change { op: Op::NextGeneration, task, .. } => is_settled || own(*task),
             Step::Change { op: Op::Tombstone, task, .. } => own(*task),
+            Step::Repeat { generation, .. } => {
+                is_settled && before.generation == *generation && after.generation == generation + 1
+            }
             _ if is_settled => false,
             Step::Change { task, .. } => own(*task),
             Step::Begin { who, .. } if is_call(&before.holder) => before.holder == holder(*who),

@@ -10,7 +10,8 @@ use holdfast_types::{CallId, Payload, Timestamp};
 
 pub(crate) use change::{Changed, blob_of, change};
 pub(crate) use verbs::{
-    Forgetting, Verdict, begin, complete, extend, fail_final, forget, is_settled, offer_evidence, release,
+    Forgetting, Verdict, begin, complete, extend, fail_final, forget, is_settled, not_ended, offer_evidence,
+    release,
 };
 
 /// How long a key that was given back remembers its token, so that tokens only grow.

@@ -70,8 +70,9 @@ impl Callers {
             epoch: 0,
             lease: LEASE,
             resolve,
+            repeat: None,
         };
-        let verdict = begin(self.entry.clone(), &asked, self.time());
+        let verdict = begin(self.entry.clone(), &asked, self.time()).unwrap();
         match self.take(verdict) {
             BeginAnswer::Acquired { token, takeover, earlier_attempts } => {
                 assert!(!takeover && !self.done);
@@ -137,19 +138,20 @@ fn what_a_task_s_call_asks_for_is_claimed_by_its_append_alone() {
         epoch: 1,
         lease: LEASE,
         resolve: Resolve::Report,
+        repeat: None,
     };
     let acquired = |token| BeginAnswer::Acquired { token, takeover: false, earlier_attempts: 0 };
     let now = Timestamp::from_micros(1_000);
-    let verdict = begin(None, &of_call, now);
+    let verdict = begin(None, &of_call, now).unwrap();
     assert_eq!((verdict.answer, verdict.put), (acquired(0), None));
     // Given back: it remembers its token, which is that of no claim to come.
     let foreign = Begin { holder: Holder::Foreign("f".to_owned()), epoch: 0, ..of_call.clone() };
-    let taken = begin(None, &foreign, now).put.unwrap();
+    let taken = begin(None, &foreign, now).unwrap().put.unwrap();
     let token = taken.row.token;
     let free = release(Some(taken), token, now).put.unwrap();
-    let (last, verdict) = (free.row.token, begin(Some(free.clone()), &of_call, now));
+    let (last, verdict) = (free.row.token, begin(Some(free.clone()), &of_call, now).unwrap());
     assert_eq!((verdict.answer, verdict.put), (acquired(last), None));
-    assert!(begin(Some(free), &foreign, now).put.unwrap().row.token > last);
+    assert!(begin(Some(free), &foreign, now).unwrap().put.unwrap().row.token > last);
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use holdfast_ports::{Begin, BeginAnswer, KeyAnswer, Resolve};
+use holdfast_ports::{Begin, BeginAnswer, Error, KeyAnswer, Repeat, Resolve};
 use holdfast_types::key::{Holder, KeyState};
 use holdfast_types::{Failure, Payload, Timestamp};
 
@@ -35,16 +35,65 @@ const fn fenced(entry: &Entry) -> KeyAnswer {
 }
 
 /// Decides who may run an operation.
-pub(crate) fn begin(entry: Option<Entry>, begin: &Begin, now: Timestamp) -> Verdict<BeginAnswer> {
-    let mut taking = Taking {
+///
+/// # Errors
+/// `Stale` where a repeat names a generation that is not the last one, or has not ended.
+pub(crate) fn begin(
+    entry: Option<Entry>,
+    begin: &Begin,
+    now: Timestamp,
+) -> Result<Verdict<BeginAnswer>, Error> {
+    let entry = entry.map(|entry| entry.seen(now));
+    match &begin.repeat {
+        Some(repeat) => again(entry, begin, repeat, now),
+        None => Ok(first(entry, begin, now)),
+    }
+}
+
+/// Opens the generation after the one that is repeated; who comes second finds it open, or ended.
+fn again(
+    entry: Option<Entry>,
+    begin: &Begin,
+    repeat: &Repeat,
+    now: Timestamp,
+) -> Result<Verdict<BeginAnswer>, Error> {
+    let next = repeat.generation.checked_add(1).filter(|_| repeat.generation > 0 && !is_call(&begin.holder));
+    let (Some(entry), Some(next)) = (entry, next) else { return Err(not_ended(repeat)) };
+    let row = &entry.row;
+    if row.generation == next {
+        return Ok(first(Some(entry), begin, now));
+    }
+    if row.generation != repeat.generation || row.is_free() || entry.is_unsettled() {
+        return Err(not_ended(repeat));
+    }
+    let other = !row.fingerprint.is_empty() && row.fingerprint != begin.fingerprint;
+    if other || row.state == KeyState::Tombstone {
+        return Ok(first(Some(entry), begin, now));
+    }
+    let taking = Taking { generation: next, ..taking(begin, now) };
+    Ok(acquired(taken(Some(&entry), &taking, now)))
+}
+
+/// Why a repeat is refused.
+pub(crate) fn not_ended(repeat: &Repeat) -> Error {
+    let why = format!("generation {} is not the key's last one, or has not ended", repeat.generation);
+    Error::Stale { why }
+}
+
+fn taking(begin: &Begin, now: Timestamp) -> Taking<'_> {
+    Taking {
         key: &begin.key,
         generation: 1,
         holder: &begin.holder,
         epoch: begin.epoch,
         fingerprint: &begin.fingerprint,
         lease_until: lease_of(&begin.holder, begin.lease, now),
-    };
-    let entry = match entry.map(|entry| entry.seen(now)) {
+    }
+}
+
+fn first(entry: Option<Entry>, begin: &Begin, now: Timestamp) -> Verdict<BeginAnswer> {
+    let mut taking = taking(begin, now);
+    let entry = match entry {
         None if is_call(&begin.holder) => return unclaimed(0),
         Some(entry) if entry.row.is_free() && is_call(&begin.holder) => return unclaimed(entry.row.token),
         None => return acquired(taken(None, &taking, now)),
@@ -222,7 +271,8 @@ pub(crate) fn fail_final(
     Verdict::put(KeyAnswer::Ok, entry)
 }
 
-/// Keeps a worker's result on the key of its call.
+/// Keeps a worker's result on the key of its call: under the row's token, so that its driver knows it for its own, and
+/// under none where the key is another's.
 pub(crate) fn offer_evidence(
     entry: Option<Entry>,
     holder: &Holder,
@@ -232,8 +282,10 @@ pub(crate) fn offer_evidence(
     let Some(entry) = entry.filter(|entry| !entry.row.is_free()) else {
         return Verdict::keep(KeyAnswer::NotFound);
     };
-    let answer = if entry.row.holder == *holder { KeyAnswer::Ok } else { fenced(&entry) };
-    let evidence = Some(evidence(&entry.row.key, entry.row.token, result, now));
+    let own = entry.row.holder == *holder;
+    let answer = if own { KeyAnswer::Ok } else { fenced(&entry) };
+    let token = if own { entry.row.token } else { 0 };
+    let evidence = Some(evidence(&entry.row.key, token, result, now));
     Verdict { answer, put: None, evidence }
 }
 

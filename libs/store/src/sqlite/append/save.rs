@@ -48,6 +48,7 @@ pub(super) async fn save(
     events.write(&mut statement, INSERT_EVENTS, rows);
     hot.write(&mut statement, HOT, rows);
     cold.write(&mut statement, COLD, rows);
+    drop_snapshots(&mut statement, group, written);
     if last {
         statement.text.push_str("COMMIT");
         tx.committed();
@@ -123,6 +124,15 @@ async fn save_handled(tx: &mut Tx<'_>, group: &Group, written: &[(&Append, u64)]
     .execute(tx.open().await?)
     .await?;
     Ok(())
+}
+
+/// Nobody resumes a finished task: its events are enough for whoever reads it.
+fn drop_snapshots(statement: &mut Statement, group: &Group, written: &[(&Append, u64)]) {
+    let finished: Vec<i64> = group.finished(written).into_iter().map(|(no, _)| no).collect();
+    if !finished.is_empty() {
+        statement.text.push_str("DELETE FROM snapshots WHERE task IN (SELECT value FROM json_each(?));");
+        statement.push(serde_json::json!(finished).to_string());
+    }
 }
 
 async fn execute(tx: &mut Tx<'_>, statement: Statement) -> Result<(), sqlx::Error> {

@@ -51,7 +51,7 @@ impl Write for BeginKey {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<BeginAnswer, Failed> {
         let entry = entry(tx.open().await?, &self.0.key).await?;
-        let verdict = rules::begin(entry, &self.0, tx.now);
+        let verdict = rules::begin(entry, &self.0, tx.now)?;
         obey(tx, verdict).await
     }
 }
