@@ -100,15 +100,24 @@ impl Pacer {
         }
     }
 
-    /// How long a call that does not stand in the queue should stay away, where `waiting` stand there: until its turn
-    /// would come at the present pace. Each answer is a turn given away.
-    pub fn book(&mut self, waiting: usize, now: Duration) -> Duration {
-        let opens_at = self.opens_at(now);
-        let Some(slowed) = self.slowed.as_mut().filter(|slowed| now < slowed.free_at()) else {
+    /// How long one more call would wait for its turn in the queue, where `waiting` stand there, at the present pace.
+    #[must_use]
+    pub fn turn(&self, waiting: usize, now: Duration) -> Duration {
+        let Some(slowed) = self.slowed.as_ref().filter(|slowed| now < slowed.free_at()) else {
             return Duration::ZERO;
         };
         let queue = slowed.interval.saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX));
-        let turn = slowed.booked.max(opens_at.saturating_add(queue));
+        self.opens_at(now).saturating_add(queue).saturating_sub(now)
+    }
+
+    /// How long a call that does not stand in the queue should stay away, where `waiting` stand there: until its turn
+    /// would come at the present pace. Each answer is a turn given away.
+    pub fn book(&mut self, waiting: usize, now: Duration) -> Duration {
+        let turn = now.saturating_add(self.turn(waiting, now));
+        let Some(slowed) = self.slowed.as_mut().filter(|slowed| now < slowed.free_at()) else {
+            return Duration::ZERO;
+        };
+        let turn = slowed.booked.max(turn);
         slowed.booked = turn.saturating_add(slowed.interval);
         turn.saturating_sub(now)
     }

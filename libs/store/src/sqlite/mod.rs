@@ -23,6 +23,7 @@ mod sessions;
 mod snapshots;
 mod survey;
 mod tasks;
+mod turns;
 mod values;
 #[cfg(test)]
 mod waiting;
@@ -37,6 +38,7 @@ use holdfast_types::Timestamp;
 use sqlx::SqlitePool;
 
 use crate::notices::Notices;
+use crate::rules::turns::Turns;
 use writer::{Write, Writer};
 
 /// The store's clock. All leases, retentions and wake-ups run on it; it is read once a transaction.
@@ -95,6 +97,7 @@ struct Inner {
     readers: SqlitePool,
     writer: Writer,
     notices: Arc<Notices>,
+    turns: Turns,
     clock: Clock,
     config: SqliteConfig,
 }
