@@ -20,6 +20,8 @@ const FLOOR: f64 = 0.5;
 const CLEARLY_BEYOND: f64 = 100.0;
 /// The least time over which calls are counted.
 const COUNTED_OVER: Duration = Duration::from_millis(500);
+/// How far beyond the next call a turn is given away at most: past it they begin anew, since the pace grows meanwhile.
+const LONGEST_BOOKING: Duration = Duration::from_secs(60);
 /// How much the newest count weighs.
 const WEIGHT: f64 = 0.8;
 
@@ -113,12 +115,21 @@ impl Pacer {
     /// How long a call that does not stand in the queue should stay away, where `waiting` stand there: until its turn
     /// would come at the present pace. Each answer is a turn given away.
     pub fn book(&mut self, waiting: usize, now: Duration) -> Duration {
+        let opens_at = self.opens_at(now);
         let turn = now.saturating_add(self.turn(waiting, now));
         let Some(slowed) = self.slowed.as_mut().filter(|slowed| now < slowed.free_at()) else {
             return Duration::ZERO;
         };
-        let turn = slowed.booked.max(turn);
-        slowed.booked = turn.saturating_add(slowed.interval);
+        // While the pace is being earned anew it is no measure of how many can be served in a minute.
+        let apart = slowed.interval.min(interval(BETA * slowed.ceiling));
+        let mut turn = slowed.booked.max(turn);
+        let ahead = turn.saturating_sub(opens_at);
+        if ahead > LONGEST_BOOKING {
+            let wrapped = ahead.as_micros() % LONGEST_BOOKING.as_micros();
+            let wrapped = Duration::from_micros(u64::try_from(wrapped).unwrap_or_default());
+            turn = opens_at.saturating_add(wrapped);
+        }
+        slowed.booked = turn.saturating_add(apart);
         turn.saturating_sub(now)
     }
 }

@@ -8,6 +8,7 @@ mod front;
 mod heartbeats;
 mod hedges;
 mod last_good;
+mod load;
 mod lost_answers;
 mod metrics;
 mod sensitive;

@@ -88,6 +88,10 @@ fn turns_are_given_away_one_by_one() {
     assert_eq!(turns[0], seconds(10.0));
     assert!(turns[0] < turns[1] && turns[1] < turns[2], "{turns:?}");
     assert!(pacer.book(1_000, now) > turns[2]);
+    // However many there are: none stays away for much longer than the hint, and no two come back together.
+    let many: Vec<_> = (0..1_000).map(|_| pacer.book(0, now)).collect();
+    assert!(many.iter().all(|turn| *turn >= seconds(10.0) && *turn <= seconds(70.1)));
+    assert!(many.windows(2).all(|pair| pair[0] != pair[1]));
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -131,7 +135,9 @@ proptest! {
                     held = held.max(now.saturating_add(hint));
                 }
                 Act::Book => {
-                    pacer.book(1, now);
+                    let turn = now.saturating_add(pacer.book(1, now));
+                    prop_assert!(turn >= pacer.opens_at(now).min(now.max(held)));
+                    prop_assert!(turn <= now.max(held).saturating_add(Duration::from_secs(70)));
                 }
             }
             // Past the hint a call waits for no more than the floor's two seconds.
