@@ -66,6 +66,9 @@ struct Standing {
     turn: u64,
 }
 
+/// Who goes first: by the namespace's turn, the priority, the task's turn.
+type Order = (u64, u8, u64);
+
 impl<L, N, T, W> Default for Fair<L, N, T, W> {
     fn default() -> Self {
         Self { lanes: BTreeMap::new(), namespaces: HashMap::new(), clock: 0 }
@@ -129,19 +132,19 @@ where
 
     /// Takes the next one whose lane and namespace are open; none where all are closed to whoever waits.
     pub fn next(&mut self, mut open: impl FnMut(&L, &N) -> bool) -> Option<(Place<L, N, T>, W)> {
-        let mut best: Option<((u64, u8, u64), &L, &N, &T)> = None;
-        for (name, lane) in &self.lanes {
-            for (namespace, tiers) in &lane.namespaces {
+        let mut best: Option<(Order, Place<&L, &N, &T>)> = None;
+        for (lane, waiting) in &self.lanes {
+            for (namespace, tiers) in &waiting.namespaces {
                 let Some(standing) = self.namespaces.get(namespace) else { continue };
                 let Some((priority, tier)) = tiers.first_key_value() else { continue };
                 let Some((turn, task)) = tier.turns.first_key_value() else { continue };
                 let order = (standing.turn, *priority, *turn);
-                if best.as_ref().is_none_or(|(best, ..)| order < *best) && open(name, namespace) {
-                    best = Some((order, name, namespace, task));
+                if best.as_ref().is_none_or(|(best, _)| order < *best) && open(lane, namespace) {
+                    best = Some((order, Place { lane, namespace, priority: *priority, task }));
                 }
             }
         }
-        let ((_, priority, _), lane, namespace, task) = best?;
+        let (_, Place { lane, namespace, priority, task }) = best?;
         let place = Place { lane: lane.clone(), namespace: namespace.clone(), priority, task: task.clone() };
         let first = *self.line(&place)?.waiters.first_key_value()?.0;
         self.clock += 1;
@@ -149,7 +152,7 @@ where
         if let Some(standing) = self.namespaces.get_mut(&place.namespace) {
             standing.turn = turn;
         }
-        self.to_the_end(&place, turn);
+        self.send_back(&place, turn);
         self.take(&place, first).map(|waiter| (place, waiter))
     }
 
@@ -159,7 +162,7 @@ where
     }
 
     /// A task that is served goes behind the others of its priority.
-    fn to_the_end(&mut self, place: &Place<L, N, T>, turn: u64) {
+    fn send_back(&mut self, place: &Place<L, N, T>, turn: u64) {
         let lane = self.lanes.get_mut(&place.lane);
         let tiers = lane.and_then(|lane| lane.namespaces.get_mut(&place.namespace));
         let Some(tier) = tiers.and_then(|tiers| tiers.get_mut(&place.priority)) else { return };

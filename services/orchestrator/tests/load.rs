@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::common::{Platform, Reply, Running, chain, submission, until};
 use holdfast_orchestrator::{Config, Deps, Limit, Limits, Orchestrator, Sent, Submission};
 use holdfast_proto::v1;
+use holdfast_proto::v1::orchestrator_service_server::OrchestratorService as _;
 use holdfast_telemetry::Telemetry;
 use holdfast_types::inbox::Message;
 use holdfast_types::task::WaitReason;
@@ -84,7 +85,10 @@ async fn after_one_refusal_no_task_calls_the_dependency_before_its_time_not_even
     let running = platform.start().await;
     let first = running.submit(&chain(1, "put")).await;
     is_held_back(&running, first).await;
-    let others: Vec<_> = futures::future::join_all((0..3).map(|_| running.submit(&chain(1, "put")))).await;
+    let mut others = Vec::new();
+    for _ in 0..3 {
+        others.push(running.submit(&chain(1, "put")).await);
+    }
     for task in &others {
         is_held_back(&running, *task).await;
     }
@@ -122,7 +126,7 @@ async fn a_call_that_could_only_leave_after_its_step_s_time_fails_at_once_with_t
     let hurried = running.submit_with(&plan, inputs).await;
     let finished = running.end(hurried).await;
     assert_eq!(finished.outcome, TaskOutcome::Degraded);
-    let missing = &finished.report.missing[0].failure;
+    let missing = finished.report.missing[0].failure.clone().unwrap();
     assert_eq!(missing.reason, Reason::RateLimited);
     assert!(missing.retry_after.is_some_and(|wait| wait > Duration::from_secs(20)), "{missing:?}");
     running.stop().await;
@@ -191,7 +195,6 @@ async fn a_full_queue_says_so_over_the_wire_and_when_to_come_back() {
             ..Default::default()
         })
     };
-    use v1::orchestrator_service_server::OrchestratorService;
     for _ in 0..2 {
         service.submit_task(ask("busy", 0)).await.unwrap();
     }

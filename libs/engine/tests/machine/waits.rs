@@ -171,7 +171,7 @@ fn what_would_be_held_back_beyond_its_time_fails_at_once_and_names_the_rate_limi
     held_back(&mut hand, "s", Duration::from_secs(90));
     let summary = hand.task.summary();
     assert_eq!((summary.outcome, hand.now), (Some(TaskOutcome::Degraded), START));
-    let failure = summary.report.missing[0].failure.clone();
+    let failure = summary.report.missing[0].failure.clone().unwrap();
     assert_eq!((failure.class, failure.reason), (Class::RateLimited, Reason::RateLimited));
     assert_eq!(failure.retry_after, Some(Duration::from_secs(90)));
     // One that is held back again and again ends with the step's time, and says why.
@@ -179,7 +179,7 @@ fn what_would_be_held_back_beyond_its_time_fails_at_once_and_names_the_rate_limi
     held_back(&mut hand, "s", Duration::from_secs(15));
     hand.now = START.after(Duration::from_secs(20));
     hand.feed(Input::Tick);
-    let failure = hand.task.summary().report.missing[0].failure.clone();
+    let failure = hand.task.summary().report.missing[0].failure.clone().unwrap();
     assert_eq!((failure.class, failure.reason), (Class::RateLimited, Reason::RateLimited));
 }
 
