@@ -16,6 +16,8 @@ pub struct Session {
     pub lease: Duration,
     /// The store's clock when it answered.
     pub store_time: Timestamp,
+    /// How many instances have a session, this one included; 0: not known.
+    pub instances: u32,
 }
 
 /// What an instance says at each renewal, so that ownership is reconciled (PROTOCOL 9).

@@ -4,11 +4,15 @@
 pub mod backoff;
 pub mod breaker;
 pub mod budget;
+pub mod bulkhead;
 pub mod canon;
 pub mod classify;
 pub mod degrade;
+pub mod fair;
 pub mod keys;
 pub mod loops;
+pub mod meter;
+pub mod pace;
 pub mod saga;
 pub mod window;
 

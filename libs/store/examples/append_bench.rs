@@ -118,6 +118,7 @@ async fn call(
         submitted_at: Timestamp::from_micros(1),
         claimant: Some(Claimant { instance, owner }),
         queue_limit: 10_000,
+        priority: holdfast_types::Priority::default(),
     });
     assert!(matches!(created.await.unwrap(), Created::New { epoch: 1, .. }));
     let mut waits = Vec::new();

@@ -67,11 +67,15 @@ macro_rules! suite {
                 a_release_wakes_the_task,
                 a_release_of_an_old_claim_is_ignored,
                 claims_are_bounded,
+                a_long_queue_keeps_no_other_namespace_waiting,
+                turns_go_round_from_claim_to_claim,
+                the_best_priority_of_a_namespace_is_claimed_first,
             }
             sessions {
                 a_claim_needs_a_session,
                 tasks_of_a_silent_instance_are_free_when_its_lease_ends,
                 a_renewed_session_keeps_its_tasks,
+                a_session_says_how_many_there_are,
                 a_closed_session_frees_its_tasks_at_once,
                 a_session_that_has_ended_is_not_renewed,
                 a_renewal_tells_of_unknown_claims,

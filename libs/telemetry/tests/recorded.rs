@@ -34,6 +34,7 @@ fn record_all(metrics: &Metrics) -> Vec<Held> {
     metrics.step_duration(&tool("charge"), Duration::from_millis(20));
     metrics.retry(Class::Transient, &tool("charge"));
     metrics.retry_budget_refusal();
+    metrics.call_held_back();
     metrics.unknown_outcome(Resolution::Probe);
     metrics.replay();
     metrics.compensation(CompensationResult::Undone);
@@ -54,6 +55,7 @@ fn record_all(metrics: &Metrics) -> Vec<Held> {
     vec![
         metrics.task_driven(),
         metrics.call_in_flight(),
+        metrics.call_queued(),
         metrics.worker_slots(25),
         metrics.worker_slot_in_use(),
         metrics.worker_queued(),

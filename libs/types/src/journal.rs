@@ -6,7 +6,8 @@ use crate::key::{KeyChange, KeyOp, KeyRow};
 use crate::last_good::NewLastGood;
 use crate::task::WaitReason;
 use crate::{
-    AppendId, CallId, InstanceId, MessageId, Namespace, OwnerId, TaskId, TaskOutcome, TaskStatus, Timestamp,
+    AppendId, CallId, InstanceId, MessageId, Namespace, OwnerId, Priority, TaskId, TaskOutcome, TaskStatus,
+    Timestamp,
 };
 
 /// An event on its way into the journal.
@@ -193,6 +194,8 @@ pub struct NewTask {
     pub claimant: Option<Claimant>,
     /// How many unfinished tasks its namespace may have, this one included.
     pub queue_limit: u64,
+    /// How soon it is claimed, among the tasks of its namespace.
+    pub priority: Priority,
 }
 
 /// What became of a creation.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::plan::Plan;
-use crate::{Namespace, OwnerId, TaskId, Timestamp, ToolManifest};
+use crate::{Namespace, OwnerId, Priority, TaskId, Timestamp, ToolManifest};
 
 closed_list! {
     /// Where a task is (DESIGN section 7).
@@ -135,6 +135,9 @@ pub struct TaskSpec {
     pub body: TaskBody,
     /// The inputs, complete: the caller's, and the defaults.
     pub inputs: BTreeMap<String, Value>,
+    /// How soon its work goes, in its namespace.
+    #[serde(default, skip_serializing_if = "Priority::is_default")]
+    pub priority: Priority,
     /// The labels: the caller's over the plan's.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,

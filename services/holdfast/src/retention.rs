@@ -97,6 +97,7 @@ mod tests {
             submitted_at: NOW,
             claimant: Some(claimant),
             queue_limit: 10,
+            priority: holdfast_types::Priority::default(),
         };
         stores.journal.create(task).await.unwrap();
         let row = RowUpdate {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use holdfast_runtime::config::human_duration;
 
+use crate::Limits;
+
 /// How an orchestrator works. The defaults are DESIGN section 13's.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -48,6 +50,9 @@ pub struct Config {
     pub host_patience: Duration,
     /// How many lives without a new outcome a task may have before it is quarantined.
     pub poison_lives: u32,
+    /// What one tool and one namespace may take: the section `[limits]`, of its own.
+    #[serde(skip)]
+    pub limits: Limits,
 }
 
 impl Default for Config {
@@ -67,6 +72,7 @@ impl Default for Config {
             worker_silence: Duration::from_secs(15),
             host_patience: Duration::from_secs(5),
             poison_lives: 3,
+            limits: Limits::default(),
         }
     }
 }

@@ -1,22 +1,29 @@
-//! The free places of workers, as this orchestrator counts them, and the choice among them.
+//! The free places of workers, as this orchestrator counts them, the choice among them, and the order of those who wait
+//! for one, or for a limit: fair between namespaces, then by priority, then fair between tasks.
+
+mod gate;
+mod keeper;
+mod place;
+mod waiting;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::future::select_all;
 use holdfast_ports::{Directory, DirectoryView, LiveWorker};
-use holdfast_types::{ToolManifest, WorkerId};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use holdfast_resilience::bulkhead::Opens;
+use holdfast_telemetry::Metrics;
+use holdfast_types::{Namespace, ToolManifest, WorkerId};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// A place on a worker; dropping it frees it.
-#[derive(Debug)]
-pub(crate) struct Place {
-    /// The worker.
-    pub(crate) worker: LiveWorker,
-    _slot: OwnedSemaphorePermit,
-}
+pub(crate) use gate::Caller;
+use gate::{Bulk, Gate};
+pub(crate) use place::Place;
+pub(crate) use waiting::Waiting;
+
+use crate::limits::Limits;
 
 /// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,39 +34,101 @@ pub(crate) enum NoPlace {
     Incompatible,
     /// All of them are busy.
     Busy,
+    /// As many calls of the tool are under way, or have begun, as may.
+    ToolLimit,
+    /// As many calls of the namespace are under way, or have begun, as may.
+    NamespaceLimit,
+    /// The dependency wants to be called less: it is left alone.
+    RateLimited {
+        /// When a call is worth another try.
+        wait: Duration,
+    },
+}
+
+/// What all who wait for one tool should know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Somebody hosts it.
+    Hosted,
+    /// Somebody hosts it, and its dependency was called too often.
+    Slowed,
+    /// Nobody hosts it as it was pinned.
+    Missing(NoPlace),
+}
+
+/// The answer to whoever wants a place.
+pub(crate) enum Asked {
+    /// Here it is.
+    Now(Place),
+    /// It stands in the queue.
+    Later(Waiting),
+    /// The dependency was called too often: it should not even stand in the queue.
+    Away(NoPlace),
 }
 
 /// How long a worker that could not be reached is left alone where others host the tool: by then the directory, which is
 /// told of it, knows whether it lives. A dead worker's places are free at once, so without this it would draw every call.
 const REST: Duration = Duration::from_secs(1);
 
-fn least_loaded(mut candidates: Vec<(LiveWorker, Arc<Semaphore>)>) -> Result<Place, NoPlace> {
-    candidates.sort_by_key(|(_, slots)| std::cmp::Reverse(slots.available_permits()));
-    for (worker, slots) in candidates {
-        if let Ok(slot) = slots.try_acquire_owned() {
-            return Ok(Place { worker, _slot: slot });
-        }
-    }
-    Err(NoPlace::Busy)
-}
+type Slots = Vec<(LiveWorker, Arc<Semaphore>)>;
 
-async fn up(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
+fn least_loaded(mut candidates: Slots) -> Option<(LiveWorker, OwnedSemaphorePermit)> {
+    candidates.sort_by_key(|(_, slots)| std::cmp::Reverse(slots.available_permits()));
+    candidates.into_iter().find_map(|(worker, slots)| Some((worker, slots.try_acquire_owned().ok()?)))
 }
 
 /// The places of all workers, shared by the drivers of an instance.
-#[derive(Debug, Default)]
 pub(crate) struct Places {
+    directory: Arc<dyn Directory>,
+    metrics: Arc<Metrics>,
+    /// How long a call may stand in the queue for the pace of its dependency.
+    patience: Duration,
+    origin: Instant,
+    // A std mutex: held for a look at the queue, never across an await. Taken before the two below.
+    gate: Mutex<Gate>,
     // A std mutex: held for a look-up, never across an await.
     slots: Mutex<HashMap<WorkerId, Arc<Semaphore>>>,
     /// Workers that could not be reached, and until when they rest. A std mutex, as the one above.
     resting: Mutex<HashMap<WorkerId, Instant>>,
+    /// The queue wants to be looked at sooner than its keeper knows.
+    sooner: Notify,
+}
+
+impl fmt::Debug for Places {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Places").finish_non_exhaustive()
+    }
 }
 
 impl Places {
+    /// `patience` is how long a call may stand in the queue for the pace of its dependency.
+    pub(crate) fn new(
+        directory: Arc<dyn Directory>,
+        metrics: Arc<Metrics>,
+        limits: Limits,
+        patience: Duration,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            directory,
+            metrics,
+            patience,
+            origin: Instant::now(),
+            gate: Mutex::new(Gate::new(limits)),
+            slots: Mutex::default(),
+            resting: Mutex::default(),
+            sooner: Notify::new(),
+        })
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        // A panic while it is held leaves at worst a call counted that is not there.
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
     /// Leaves a worker alone for a while: it could not be reached, or the connection to it was lost.
     pub(crate) fn rest(&self, worker: WorkerId) {
         let now = Instant::now();
@@ -80,76 +149,89 @@ impl Places {
         resting.values().filter(|until| **until > now).min().copied()
     }
 
-    /// Takes a place on the least loaded worker that hosts the tool as it was pinned, without waiting.
-    pub(crate) fn try_take(&self, view: &DirectoryView, tool: &ToolManifest) -> Result<Place, NoPlace> {
-        let candidates = self.candidates(view, tool)?;
-        least_loaded(candidates)
+    /// So many orchestrators share the limits from now on.
+    pub(crate) fn share_among(self: &Arc<Self>, orchestrators: u32) {
+        self.gate().share_among(orchestrators);
+        self.pump();
     }
 
-    /// Takes a place as [`Places::try_take`] does, on any worker but one.
-    pub(crate) fn try_take_beside(
-        &self,
-        view: &DirectoryView,
-        tool: &ToolManifest,
-        beside: WorkerId,
-    ) -> Result<Place, NoPlace> {
-        let mut candidates = self.candidates(view, tool)?;
-        candidates.retain(|(worker, _)| worker.info.id != beside);
-        least_loaded(candidates)
+    /// A call of the dependency that left `ago` was refused because it is called too often; it wants to be left alone
+    /// for `hint` (none: it did not say). All its calls are held back.
+    pub(crate) fn refused(&self, dependency: &str, ago: Duration, hint: Option<Duration>) {
+        let now = self.now();
+        self.gate().refused(dependency, now.saturating_sub(ago), hint.unwrap_or_default(), now);
     }
 
-    /// Takes a place, waiting for one until `until`; for a worker that hosts the tool at most for `patience`.
-    ///
-    /// Cancel-safe: a dropped wait takes nothing.
-    pub(crate) async fn take(
-        &self,
-        directory: &dyn Directory,
-        tool: &ToolManifest,
-        until: Instant,
-        patience: Duration,
-    ) -> Result<Place, NoPlace> {
-        let mut view = directory.view();
-        let patience = until.min(Instant::now() + patience);
-        loop {
-            let missing = match self.try_take(&view, tool) {
-                Ok(place) => return Ok(place),
-                Err(missing) => missing,
-            };
-            let limit = if missing == NoPlace::Busy { until } else { patience };
-            let version = view.version;
-            let next_up = self.next_up();
-            tokio::select! {
-                // The worker whose queue this was may have died meanwhile: its places are free because of that.
-                place = self.queue(&view, tool) => if self.suits(&view, tool, &place) { return Ok(place) },
-                () = up(next_up) => {}
-                changed = directory.changed(version) => view = changed,
-                () = tokio::time::sleep_until(limit) => return Err(missing),
+    /// Takes a place on the least loaded worker that hosts the tool as it was pinned, or a place in the queue for one.
+    pub(crate) fn ask(self: &Arc<Self>, tool: &Arc<ToolManifest>, caller: Caller) -> Asked {
+        let candidates = self.candidates(&self.directory.view(), tool);
+        let now = self.now();
+        {
+            let mut gate = self.gate();
+            if let Some(wait) = gate.stays_away(tool, self.patience, now) {
+                self.metrics.call_held_back();
+                return Asked::Away(NoPlace::RateLimited { wait });
+            }
+            // Where somebody waits, whoever comes now waits behind him.
+            if gate.queue.is_empty()
+                && gate.opens(tool, &caller.namespace, now) == Opens::Now
+                && let Some((worker, slot)) = candidates.as_ref().ok().cloned().and_then(least_loaded)
+            {
+                let entered = gate.enter(tool, &caller.namespace, now);
+                return Asked::Now(Place::new(worker, slot, entered, Arc::clone(self)));
             }
         }
-    }
-
-    /// Waits in the queues of all workers that may have a place; for ever where there is none.
-    async fn queue(&self, view: &DirectoryView, tool: &ToolManifest) -> Place {
-        let candidates = self.candidates(view, tool).unwrap_or_default();
-        let queues = candidates.into_iter().map(|(worker, slots)| {
-            Box::pin(async move {
-                match slots.acquire_owned().await {
-                    Ok(slot) => Place { worker, _slot: slot },
-                    // Closed: the worker is gone, and the directory says so next.
-                    Err(_) => std::future::pending().await,
-                }
-            })
-        });
-        let queues: Vec<_> = queues.collect();
-        if queues.is_empty() {
-            return std::future::pending().await;
+        let standing = candidates.map_or_else(Standing::Missing, |_| Standing::Hosted);
+        let mut waiting = Waiting::enter(self, tool, caller, standing);
+        self.pump();
+        match waiting.granted() {
+            Some(place) => Asked::Now(place),
+            None => Asked::Later(waiting),
         }
-        select_all(queues).await.0
     }
 
-    fn suits(&self, view: &DirectoryView, tool: &ToolManifest, place: &Place) -> bool {
-        let candidates = self.candidates(view, tool).unwrap_or_default();
-        candidates.iter().any(|(worker, _)| worker.info.id == place.worker.info.id)
+    /// Takes a place on any worker but one, at once or not at all.
+    pub(crate) fn try_take_beside(
+        self: &Arc<Self>,
+        tool: &ToolManifest,
+        namespace: &Namespace,
+        beside: WorkerId,
+    ) -> Option<Place> {
+        let mut candidates = self.candidates(&self.directory.view(), tool).ok()?;
+        candidates.retain(|(worker, _)| worker.info.id != beside);
+        let now = self.now();
+        let mut gate = self.gate();
+        if !gate.queue.is_empty() || gate.opens(tool, namespace, now) != Opens::Now {
+            return None;
+        }
+        let (worker, slot) = least_loaded(candidates)?;
+        let entered = gate.enter(tool, namespace, now);
+        Some(Place::new(worker, slot, entered, Arc::clone(self)))
+    }
+
+    /// A place is free again.
+    fn freed(self: &Arc<Self>, entered: &[Bulk]) {
+        let waited_for = {
+            let mut gate = self.gate();
+            gate.leave(entered);
+            !gate.queue.is_empty()
+        };
+        if waited_for {
+            self.pump();
+        }
+    }
+
+    /// How long a call in the queue should rather stay away.
+    fn stays_away(&self, tool: &ToolManifest) -> Option<Duration> {
+        let wait = self.gate().stays_away(tool, self.patience, self.now());
+        if wait.is_some() {
+            self.metrics.call_held_back();
+        }
+        wait
+    }
+
+    fn why(&self, tool: &ToolManifest, namespace: &Namespace) -> NoPlace {
+        self.gate().why(tool, namespace, self.now())
     }
 
     fn candidates(
@@ -193,3 +275,6 @@ impl Places {
         Ok(chosen.into_iter().map(with_slots).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

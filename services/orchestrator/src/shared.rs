@@ -1,5 +1,7 @@
 //! What all drivers of an instance share.
 
+use std::sync::Arc;
+
 use crate::acks::Acks;
 use crate::arguments::Arguments;
 use crate::budgets::Budgets;
@@ -13,7 +15,7 @@ use crate::{Config, Deps};
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) deps: Deps,
-    pub(crate) places: Places,
+    pub(crate) places: Arc<Places>,
     pub(crate) budgets: Budgets,
     pub(crate) arguments: Arguments,
     pub(crate) catalog: Catalog,

@@ -9,6 +9,7 @@ mod front_order;
 mod heartbeats;
 mod hedges;
 mod last_good;
+mod load;
 mod lost_answers;
 mod metrics;
 mod sensitive;

@@ -12,7 +12,9 @@ use super::hedge::Hedging;
 use crate::action::{Execute, Fence, FindLastGood, Hedge, Look, Prepare, PrepareArgs, Probe, SameArgs};
 use crate::event::{AttemptClosed, CallFailed, Closed, Question, QuestionAsked, Verdict};
 use crate::record::none_good;
-use crate::state::{Attempt, AttemptState, Busy, Call, Course, POISON_KILLS, Pause, Phase, Timer, Working};
+use crate::state::{
+    Attempt, AttemptState, Awaited, Busy, Call, Course, POISON_KILLS, Pause, Phase, Timer, Working,
+};
 use crate::{Action, Env, Event, Task};
 
 /// What a look at a call leads to.
@@ -239,12 +241,15 @@ impl Task {
             PrepareArgs::Template { args, key, item: self.item_of(call), failure }
         };
         let (timeout, until) = self.attempt_time(call, now);
-        let look = if call.waits.is_some() { Look::Again } else { Look::First };
+        let look = match call.waits.map(|waits| waits.what) {
+            Some(Awaited::Tool) => Look::Again,
+            Some(Awaited::Dependency) | None => Look::First,
+        };
         Ok(Prepare { call: call.id.clone(), tool: call.tool.clone(), args, timeout, until, look })
     }
 
     /// The longest that an attempt may take that begins now, and when the time of all of them is over.
-    pub(super) fn attempt_time(&self, call: &Call, now: Timestamp) -> (Duration, Timestamp) {
+    pub(crate) fn attempt_time(&self, call: &Call, now: Timestamp) -> (Duration, Timestamp) {
         let primary = call.id.variant == Variant::Primary && !call.is_undo();
         let spec = self.plan().steps[call.step].call().filter(|_| primary);
         let manifest = self.manifests.get(&call.tool);

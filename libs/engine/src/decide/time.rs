@@ -47,6 +47,12 @@ impl Task {
                 Reason::KeyInDoubt,
                 format!("the key is {} and was not settled within the step's {timeout}", held.standing),
             ),
+            (Some(refused), None) if refused.class == Class::RateLimited => Failure::new(
+                Class::RateLimited,
+                Effect::NotExecuted,
+                Reason::RateLimited,
+                format!("{} within the step's {timeout}", refused.message),
+            ),
             (Some(missing), None) => Failure::new(
                 Class::Unavailable,
                 Effect::NotExecuted,

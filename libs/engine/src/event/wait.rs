@@ -1,10 +1,10 @@
 //! Waits that a journal knows of.
 
-use holdfast_types::{CallId, Failure, Timestamp};
+use holdfast_types::{CallId, Class, Failure, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// A call waits for a worker that hosts its tool (DESIGN section 2). Written when the wait begins; a look that finds
-/// nobody again is no event.
+/// A call waits for a worker that hosts its tool (DESIGN section 2), or is held back because its dependency has said that
+/// it is called too often (DESIGN section 6). Written when the wait begins; a look that finds nobody again is no event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallWaits {
     /// The call.
@@ -13,4 +13,12 @@ pub struct CallWaits {
     pub failure: Failure,
     /// When it is looked again; a change of the directory comes before.
     pub look_again_at: Timestamp,
+}
+
+impl CallWaits {
+    /// Says whether it is held back for its dependency's sake: then nothing comes before its time.
+    #[must_use]
+    pub fn is_held_back(&self) -> bool {
+        self.failure.class == Class::RateLimited
+    }
 }

@@ -1,10 +1,10 @@
-//! Calls that wait for a worker which hosts their tool.
+//! Calls that wait without an attempt: for a worker which hosts their tool, or for their dependency's sake.
 
 use holdfast_types::{CallId, Direction, Timestamp, ToolName};
 
 use crate::Task;
 use crate::event::CallWaits;
-use crate::state::{Phase, Waits};
+use crate::state::{Awaited, Phase, Waits};
 
 impl Task {
     pub(super) fn on_call_waits(&mut self, e: &CallWaits, at: Timestamp) -> Result<(), String> {
@@ -20,7 +20,9 @@ impl Task {
             return Err(format!("{} has ended", e.call));
         }
         call.phase = Phase::Ready { not_before: e.look_again_at };
-        call.waits.get_or_insert(Waits { since: at });
+        let what = if e.is_held_back() { Awaited::Dependency } else { Awaited::Tool };
+        let since = call.waits.filter(|waits| waits.what == what).map_or(at, |waits| waits.since);
+        call.waits = Some(Waits { since, what });
         call.failure = Some(e.failure.clone());
         self.doing.look.insert(e.call.clone());
         if e.call.direction == Direction::Forward && self.steps[position].entered_at.is_none() {
@@ -32,12 +34,9 @@ impl Task {
 
     /// The directory has changed: what waits for a tool looks at once.
     pub(crate) fn look_for_tools(&mut self, now: Timestamp) {
-        let waiting = self.calls.values_mut().filter(|call| call.waits.is_some());
-        for call in waiting {
-            if matches!(call.phase, Phase::Ready { .. }) {
-                call.phase = Phase::Ready { not_before: now };
-                self.doing.look.insert(call.id.clone());
-            }
+        for call in self.calls.values_mut().filter(|call| call.waits_for_tool()) {
+            call.phase = Phase::Ready { not_before: now };
+            self.doing.look.insert(call.id.clone());
         }
     }
 

@@ -107,6 +107,9 @@ impl Task {
         if failure.reason == Reason::ToolGone && self.may_wait_for_tool(&call, env.now) {
             return self.wait_for_tool(call, failure, env.now);
         }
+        if failure.class == Class::RateLimited {
+            return self.hold_back(call, failure, env.now);
+        }
         vec![Event::CallFailed(CallFailed { call, failure })]
     }
 

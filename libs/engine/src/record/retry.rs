@@ -25,7 +25,7 @@ impl Task {
     }
 
     /// Completes a failure's account.
-    fn account(&self, call: &Call, failure: &mut Failure, now: Timestamp) {
+    pub(super) fn account(&self, call: &Call, failure: &mut Failure, now: Timestamp) {
         failure.attempts = u32::try_from(call.attempts.len()).unwrap_or(u32::MAX);
         // Whole milliseconds, as the journal keeps it: the fold must give the same failure.
         let since = call.pinned.as_ref().map_or(call.created_at, |pinned| pinned.first_at);

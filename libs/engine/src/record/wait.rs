@@ -1,16 +1,19 @@
-//! Nobody hosts a call's tool: it waits as a row, not in a process (DESIGN section 2).
+//! Nobody hosts a call's tool, or its dependency is called too often: it waits as a row, not in a process (DESIGN
+//! sections 2 and 6).
 
 use std::time::Duration;
 
 use holdfast_types::plan::Importance;
 use holdfast_types::{CallId, Failure, Timestamp};
 
-use crate::event::CallWaits;
-use crate::state::{Call, Phase};
+use crate::event::{CallFailed, CallWaits};
+use crate::state::{Awaited, Call, Phase};
 use crate::{Event, Task};
 
 /// The first distance between two looks; each is as long as the wait so far.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
+/// No hold is shorter: each is an event.
+const SHORTEST_HOLD: Duration = Duration::from_millis(100);
 /// The longest distance: a change of the directory wakes the task before, where somebody sees it.
 const LONGEST_LOOK: Duration = Duration::from_secs(60);
 
@@ -30,7 +33,7 @@ impl Task {
     pub(super) fn wait_for_tool(&mut self, id: CallId, failure: Failure, now: Timestamp) -> Vec<Event> {
         let Some(call) = self.calls.get_mut(&id) else { return Vec::new() };
         let look_again_at = now.after(distance(call, now));
-        if call.waits.is_some() {
+        if call.waits.is_some_and(|waits| waits.what == Awaited::Tool) {
             // The journal knows already that it waits.
             call.phase = Phase::Ready { not_before: look_again_at };
             return Vec::new();
@@ -38,9 +41,25 @@ impl Task {
         let failure = Failure { effect: call.effect, ..failure };
         vec![Event::CallWaits(CallWaits { call: id, failure, look_again_at })]
     }
+
+    /// Puts a call off for as long as its dependency's pace asks for: journaled, so that no life comes before that. It
+    /// fails at once where its time would be over by then.
+    pub(super) fn hold_back(&mut self, id: CallId, mut failure: Failure, now: Timestamp) -> Vec<Event> {
+        let Some(call) = self.calls.get(&id) else { return Vec::new() };
+        let wait = failure.retry_after.unwrap_or_default().max(SHORTEST_HOLD);
+        let (_, over) = self.attempt_time(call, now);
+        failure.effect = call.effect;
+        self.account(call, &mut failure, now);
+        let look_again_at = now.after(wait);
+        if look_again_at >= over {
+            return vec![Event::CallFailed(CallFailed { call: id, failure })];
+        }
+        vec![Event::CallWaits(CallWaits { call: id, failure, look_again_at })]
+    }
 }
 
 fn distance(call: &Call, now: Timestamp) -> Duration {
-    let waited = call.waits.map_or(Duration::ZERO, |waits| now.since(waits.since));
+    let waits = call.waits.filter(|waits| waits.what == Awaited::Tool);
+    let waited = waits.map_or(Duration::ZERO, |waits| now.since(waits.since));
     waited.clamp(FIRST_LOOK, LONGEST_LOOK)
 }

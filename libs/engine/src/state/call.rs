@@ -35,7 +35,7 @@ pub(crate) struct Call {
     /// Of an undo: what a person said, or has to, since other tasks rely on what it undoes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shared: Option<Shared>,
-    /// While it waits for a worker that hosts its tool.
+    /// While it waits for a worker that hosts its tool, or is held back for its dependency's sake.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) waits: Option<Waits>,
     pub(crate) created_at: Timestamp,
@@ -130,10 +130,22 @@ pub(crate) enum Word {
     Keep,
 }
 
-/// A wait for a worker that hosts a tool.
+/// A wait that no attempt began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Waits {
     pub(crate) since: Timestamp,
+    #[serde(default)]
+    pub(crate) what: Awaited,
+}
+
+/// What such a wait is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub(crate) enum Awaited {
+    /// A worker that hosts the tool.
+    #[default]
+    Tool,
+    /// The end of what its dependency has asked for: it is called too often.
+    Dependency,
 }
 
 /// One attempt.
@@ -193,6 +205,12 @@ impl Call {
     /// Says whether it is only being settled, so that it can be undone.
     pub(crate) fn settles(&self) -> bool {
         self.purpose == Purpose::Settle
+    }
+
+    /// Says whether it waits for a worker that hosts its tool.
+    pub(crate) fn waits_for_tool(&self) -> bool {
+        let tool = self.waits.is_some_and(|waits| waits.what == Awaited::Tool);
+        tool && matches!(self.phase, Phase::Ready { .. })
     }
 
     /// Says whether a person has to say if it is undone although others rely on it.

@@ -16,7 +16,7 @@ use holdfast_types::task::{TaskBody, TaskSpec};
 use holdfast_types::{CallId, Payload, StepId, TaskId, TaskOutcome, Timestamp, ToolManifest, ToolName};
 
 pub use call::CallEnd;
-pub(crate) use call::{Attempt, AttemptState, Call, Phase, Pinned, Purpose, Shared, Waits, Word};
+pub(crate) use call::{Attempt, AttemptState, Awaited, Call, Phase, Pinned, Purpose, Shared, Waits, Word};
 pub(crate) use index::Index;
 pub(crate) use step::{Entry, Slot, StepState, entry_done};
 pub(crate) use timers::{Timer, Timers};
@@ -262,10 +262,8 @@ impl Task {
     pub(crate) fn look_at_everything(&mut self) {
         self.doing = Doing::default();
         // What a key's row or the directory said was heard by the life that ended: the next one asks again.
-        let heard = |call: &&mut Call| {
-            call.phase == Phase::WaitsForKey
-                || (call.waits.is_some() && matches!(call.phase, Phase::Ready { .. }))
-        };
+        // What a dependency has asked for counts for every life.
+        let heard = |call: &&mut Call| call.phase == Phase::WaitsForKey || call.waits_for_tool();
         for call in self.calls.values_mut().filter(heard) {
             call.phase = Phase::Ready { not_before: call.created_at };
         }

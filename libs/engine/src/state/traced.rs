@@ -104,13 +104,15 @@ impl<'a> TracedCall<'a> {
     #[must_use]
     pub fn waits_for_retry(self) -> Option<Timestamp> {
         let ready = matches!(self.0.phase, super::Phase::Ready { .. });
-        self.0.closed_at().filter(|_| ready)
+        let held = self.0.waits.filter(|waits| waits.what == super::Awaited::Dependency);
+        self.0.closed_at().or(held.map(|waits| waits.since)).filter(|_| ready)
     }
 
     /// Since when it waits for a worker that hosts its tool.
     #[must_use]
     pub fn waits_for_tool(self) -> Option<Timestamp> {
-        self.0.waits.map(|waits| waits.since)
+        let tool = self.0.waits.filter(|waits| waits.what == super::Awaited::Tool);
+        tool.map(|waits| waits.since)
     }
 
     /// Whether a person is asked about it.

@@ -239,8 +239,7 @@ impl Task {
     /// Says whether a call waits for a worker that hosts its tool.
     #[must_use]
     pub fn waits_for_tools(&self) -> bool {
-        let waits = |call: &super::Call| call.waits.is_some() && matches!(call.phase, Phase::Ready { .. });
-        self.calls.values().any(waits)
+        self.calls.values().any(super::Call::waits_for_tool)
     }
 
     /// All calls that were ever wanted, by step, item and variant.

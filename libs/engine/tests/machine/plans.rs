@@ -151,6 +151,7 @@ pub fn spec(steps: Vec<Step>) -> TaskSpec {
         manifests: manifests(),
         submitted_at: START,
         deadline_at: START.after(Duration::from_secs(24 * 3600)),
+        priority: holdfast_types::Priority::default(),
         traceparent: None,
     }
 }

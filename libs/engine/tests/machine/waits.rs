@@ -124,3 +124,69 @@ fn a_cancel_ends_a_wait() {
     let folded = holdfast_engine::Task::fold(hand.task.id(), &hand.journal).unwrap();
     assert_eq!(folded.summary(), hand.task.summary());
 }
+
+fn held_back(hand: &mut ByHand, call: &str, wait: Duration) -> Vec<Action> {
+    let failure =
+        Failure::new(Class::RateLimited, Effect::NotExecuted, Reason::RateLimited, "tools is rate limited");
+    let failure = Failure { retry_after: Some(wait), ..failure };
+    hand.feed(Input::PrepareFailed { call: call.parse().unwrap(), failure })
+}
+
+#[test]
+fn a_call_that_is_held_back_waits_as_a_row_and_no_life_comes_before_its_time() {
+    let (mut hand, _) = ByHand::new(spec(vec![step("s", call("send"), &[])]));
+    assert!(held_back(&mut hand, "s", Duration::from_secs(30)).is_empty());
+    let until = START.after(Duration::from_secs(30));
+    let summary = hand.task.summary();
+    assert_eq!((summary.status, summary.waits_for), (TaskStatus::Waiting, Some(WaitReason::Backoff)));
+    assert!(hand.task.is_idle() && !hand.task.waits_for_tools());
+    assert_eq!(hand.task.next_wake(), Some(until));
+    // Workers that come change nothing, nor does another driver.
+    assert!(hand.feed(Input::ToolsChanged).is_empty());
+    assert!(hand.live().is_empty());
+    assert_eq!(hand.task.next_wake(), Some(until));
+    hand.now = until;
+    let actions = hand.feed(Input::Tick);
+    assert_eq!(look(&actions, "s"), Some(Look::First));
+    // Its turn has not come: that is written down too, since another life has to know it.
+    held_back(&mut hand, "s", Duration::from_secs(5));
+    assert!(hand.live().is_empty());
+    hand.now = until.after(Duration::from_secs(5));
+    let actions = hand.feed(Input::Tick);
+    let actions = hand.prepared(&actions[0]);
+    hand.succeeded(&actions[0]);
+    assert_eq!(hand.task.summary().outcome, Some(TaskOutcome::Succeeded));
+    assert_eq!(hand.task.step_view(&id("s")).unwrap().attempts, 1);
+}
+
+#[test]
+fn what_would_be_held_back_beyond_its_time_fails_at_once_and_names_the_rate_limit() {
+    let plan = || {
+        let mut plan = spec(vec![optional(step("s", call("send"), &[]))]);
+        let TaskBody::Plan(body) = &mut plan.body;
+        body.steps[0].timeout = Some(Duration::from_secs(20));
+        plan
+    };
+    let (mut hand, _) = ByHand::new(plan());
+    held_back(&mut hand, "s", Duration::from_secs(90));
+    let summary = hand.task.summary();
+    assert_eq!((summary.outcome, hand.now), (Some(TaskOutcome::Degraded), START));
+    let failure = summary.report.missing[0].failure.clone().unwrap();
+    assert_eq!((failure.class, failure.reason), (Class::RateLimited, Reason::RateLimited));
+    assert_eq!(failure.retry_after, Some(Duration::from_secs(90)));
+    // One that is held back again and again ends with the step's time, and says why.
+    let (mut hand, _) = ByHand::new(plan());
+    held_back(&mut hand, "s", Duration::from_secs(15));
+    hand.now = START.after(Duration::from_secs(20));
+    hand.feed(Input::Tick);
+    let failure = hand.task.summary().report.missing[0].failure.clone().unwrap();
+    assert_eq!((failure.class, failure.reason), (Class::RateLimited, Reason::RateLimited));
+}
+
+#[test]
+fn a_cancel_ends_a_call_that_is_held_back_at_once() {
+    let (mut hand, _) = ByHand::new(spec(vec![step("s", call("send"), &[])]));
+    held_back(&mut hand, "s", Duration::from_secs(60));
+    hand.message(1, Message::Cancel { on_cancel: None, reason: String::new() });
+    assert_eq!(hand.task.summary().outcome, Some(TaskOutcome::Cancelled));
+}

@@ -1,5 +1,6 @@
 //! The creation of a task, and what becomes of it.
 
+use holdfast_types::Priority;
 use holdfast_types::journal::{Claimant, Created, NewTask};
 use holdfast_types::task::TaskRow;
 
@@ -37,6 +38,7 @@ impl From<NewTask> for v1::NewTask {
             submitted_at: Some(time::timestamp(task.submitted_at)),
             claimant: task.claimant.map(Into::into),
             queue_limit: task.queue_limit,
+            priority: u32::from(task.priority.level()),
         }
     }
 }
@@ -55,8 +57,21 @@ impl TryFrom<v1::NewTask> for NewTask {
             submitted_at: time::required_timestamp("submitted_at", wire.submitted_at)?,
             claimant: optional("claimant", wire.claimant)?,
             queue_limit: wire.queue_limit,
+            priority: priority("priority", wire.priority)?,
         })
     }
+}
+
+/// Reads a priority; 0 is the default.
+///
+/// # Errors
+/// [`Invalid`] outside 0 to 5.
+pub fn priority(field: &str, level: u32) -> Result<Priority, Invalid> {
+    if level == 0 {
+        return Ok(Priority::default());
+    }
+    let level = u8::try_from(level).unwrap_or(u8::MAX);
+    Priority::try_new(level).map_err(|error| Invalid::because(field, error))
 }
 
 impl From<Created> for v1::CreateTaskResponse {
@@ -129,6 +144,7 @@ mod tests {
                 submitted_at,
                 claimant: claimed.then_some(claimant),
                 queue_limit: 10_000,
+                priority: holdfast_types::Priority::FIRST,
             };
             prop_assert_eq!(NewTask::try_from(v1::NewTask::from(task.clone())).unwrap(), task);
         }

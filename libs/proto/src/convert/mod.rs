@@ -25,6 +25,7 @@ pub mod time;
 mod worker;
 
 pub use closed::{ClosedList, known, known_or_none};
+pub use creation::priority;
 pub use invalid::{Invalid, Within};
 pub use key::read_key;
 pub use plan::plan_document;

@@ -2389,6 +2389,9 @@ pub struct NewTask {
     /// How many unfinished tasks its namespace may have, this one included. Required.
     #[prost(uint64, tag = "9")]
     pub queue_limit: u64,
+    /// How soon it is claimed, among the tasks of its namespace: from 1 (first) to 5 (last); 0: 3.
+    #[prost(uint32, tag = "10")]
+    pub priority: u32,
 }
 /// Who claims a task.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3106,6 +3109,9 @@ pub mod instance_session_response {
         /// The store's clock when it answered.
         #[prost(message, optional, tag = "2")]
         pub store_time: ::core::option::Option<::prost_types::Timestamp>,
+        /// How many instances have a session, this one included; 0: not known.
+        #[prost(uint32, tag = "3")]
+        pub instances: u32,
     }
     /// A renewed lease.
     #[derive(Clone, PartialEq, ::prost::Message)]
@@ -8178,6 +8184,9 @@ pub struct SubmitTaskRequest {
     /// The longest time of the task from now, where that is sooner than the plan's; absent: the plan's.
     #[prost(message, optional, tag = "8")]
     pub deadline: ::core::option::Option<::prost_types::Duration>,
+    /// How soon its work goes, among the tasks of its namespace: from 1 (first) to 5 (last); 0: 3.
+    #[prost(uint32, tag = "9")]
+    pub priority: u32,
     /// What is to be done; one is required.
     #[prost(oneof = "submit_task_request::Body", tags = "3, 4")]
     pub body: ::core::option::Option<submit_task_request::Body>,

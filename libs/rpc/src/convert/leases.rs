@@ -12,6 +12,7 @@ pub fn session(session: Session) -> wire::Session {
     wire::Session {
         lease: Some(time::duration(session.lease)),
         store_time: Some(time::timestamp(session.store_time)),
+        instances: session.instances,
     }
 }
 
@@ -23,6 +24,7 @@ pub fn read_session(wire: wire::Session) -> Result<Session, Invalid> {
     Ok(Session {
         lease: time::required_duration("lease", wire.lease)?,
         store_time: time::required_timestamp("store_time", wire.store_time)?,
+        instances: wire.instances,
     })
 }
 

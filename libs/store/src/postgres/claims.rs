@@ -10,8 +10,8 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::failed::Failed;
 use super::rows::{self, HEAD, integer};
-use super::sessions;
 use super::tx::{Tx, Write};
+use super::{sessions, turns};
 use crate::packed;
 use crate::rules::life::{Life, wake_at};
 
@@ -53,13 +53,16 @@ impl Candidate {
 pub(super) struct ClaimMany {
     pub(super) instance: InstanceId,
     pub(super) owners: Vec<OwnerId>,
+    /// The namespace that had the last turn.
+    pub(super) last: String,
 }
 
 #[async_trait]
 impl Write for ClaimMany {
-    type Answer = Vec<Claimed>;
+    /// The claims, and the namespace that had the last turn, where they took turns.
+    type Answer = (Vec<Claimed>, Option<String>);
 
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Claimed>, Failed> {
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, Failed> {
         let now = tx.now;
         let connection = &mut *tx.connection;
         let some_have_ended = sessions::require(connection, self.instance, now).await?;
@@ -67,8 +70,19 @@ impl Write for ClaimMany {
         if some_have_ended {
             found = find(connection, lost_text(), now, self.owners.len()).await?;
         }
+        let mut last = None;
         if found.len() < self.owners.len() {
-            let mut due = find(connection, due_text(), now, self.owners.len() - found.len()).await?;
+            let room = self.owners.len() - found.len();
+            let mut due = find(connection, due_text(), now, room).await?;
+            if due.len() == room {
+                // There may be more: then those who have waited longest do not take it all.
+                let (ids, had) = turns::find(connection, now, &self.last, room).await?;
+                let mut in_turn = lock(connection, ids, now).await?;
+                due.retain(|one| !in_turn.iter().any(|other| other.id == one.id));
+                in_turn.append(&mut due);
+                in_turn.truncate(room);
+                (due, last) = (in_turn, had);
+            }
             found.append(&mut due);
             // All claims of dead sessions that want a driver have one now; the others keep nobody's place.
             if some_have_ended {
@@ -76,7 +90,7 @@ impl Write for ClaimMany {
                 sessions::sweep(connection, now).await?;
             }
         }
-        take(connection, found, self.instance, &self.owners).await
+        Ok((take(connection, found, self.instance, &self.owners).await?, last))
     }
 }
 
@@ -109,14 +123,32 @@ async fn find(
         .bind(integer(limit as u64))
         .fetch_all(connection)
         .await?;
+    Ok(readable(&rows))
+}
+
+/// Tasks whose turn it is and that no other replica has locked.
+async fn lock(
+    connection: &mut PgConnection,
+    ids: Vec<Vec<u8>>,
+    now: Timestamp,
+) -> Result<Vec<Candidate>, Failed> {
+    let rows = sqlx::query(AssertSqlSafe(turns::lock_text()))
+        .bind(now.micros())
+        .bind(ids)
+        .fetch_all(connection)
+        .await?;
+    Ok(readable(&rows))
+}
+
+fn readable(rows: &[PgRow]) -> Vec<Candidate> {
     let mut found = Vec::with_capacity(rows.len());
-    for row in &rows {
+    for row in rows {
         match read(row) {
             Ok(candidate) => found.push(candidate),
             Err(error) => tracing::error!(%error, "a task can't be claimed"),
         }
     }
-    Ok(found)
+    found
 }
 
 /// Locks ended and quarantined tasks of dead sessions.

@@ -77,8 +77,8 @@ async fn insert(connection: &mut PgConnection, task: &NewTask, now: i64) -> Resu
     let status = if task.claimant.is_some() { TaskStatus::Running } else { TaskStatus::Queued };
     let inserted = sqlx::query(
         "INSERT INTO tasks (id, namespace, name, labels, digest, status, epoch, owner, instance, last_seq, \
-         wake_at, submitted_at, updated_at) \
-         VALUES ($1, $2, $3, $4::text::jsonb, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING",
+         wake_at, submitted_at, updated_at, priority) \
+         VALUES ($1, $2, $3, $4::text::jsonb, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO NOTHING",
     )
     .bind(task.id.bytes().as_slice())
     .bind(task.namespace.as_str())
@@ -93,6 +93,7 @@ async fn insert(connection: &mut PgConnection, task: &NewTask, now: i64) -> Resu
     .bind(task.claimant.is_none().then_some(now))
     .bind(task.submitted_at.micros())
     .bind(now)
+    .bind(i16::from(task.priority.level()))
     .execute(connection)
     .await?;
     Ok(inserted.rows_affected() > 0)

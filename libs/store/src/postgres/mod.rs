@@ -26,6 +26,7 @@ mod sessions;
 mod snapshots;
 mod survey;
 mod tasks;
+mod turns;
 mod tx;
 mod writer;
 
@@ -38,6 +39,7 @@ use holdfast_types::Timestamp;
 use sqlx::PgPool;
 
 use crate::notices::Notices;
+use crate::rules::turns::Turns;
 use failed::Bounded;
 use tx::Shards;
 use writer::Writers;
@@ -57,6 +59,7 @@ struct Inner {
     pool: PgPool,
     writers: Writers,
     notices: Arc<Notices>,
+    turns: Turns,
     clock: PostgresClock,
     config: PostgresConfig,
     shards: Shards,

@@ -15,6 +15,7 @@ use super::{Inner, Loss, PostgresStore, losses};
 use crate::OnLoss;
 use crate::error::{Error, Result};
 use crate::notices::Notices;
+use crate::rules::turns::Turns;
 
 /// The store's format: raised by a migration that older releases can't live with.
 const FORMAT: u32 = 1;
@@ -62,6 +63,7 @@ impl PostgresStore {
             pool,
             writers: Writers::start(&writers_pool, config.writers, inner),
             notices,
+            turns: Turns::default(),
             clock,
             config,
             shards: Shards::new(),

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use super::append::{LOCK_TASKS, REST, WRITE};
 use super::keys::verbs as keys;
 use super::rows::EVENT;
-use super::{PostgresClock, PostgresConfig, PostgresStore, claims, leases, prune, tasks};
+use super::{PostgresClock, PostgresConfig, PostgresStore, claims, leases, prune, tasks, turns};
 use crate::OnLoss;
 
 /// Waiting tasks; there are a quarter as many finished ones, and a few of every other kind.
@@ -125,6 +125,9 @@ async fn claims_and_wakeups_stay_flat() {
         (claims::due_text(), "1000, 50".to_owned()),
         // Nothing is due: nothing is read.
         (claims::due_text(), "1, 50".to_owned()),
+        (turns::NAMESPACES.to_owned(), "'', 50".to_owned()),
+        (turns::OF_NAMESPACES.to_owned(), "ARRAY['default', 'other'], 1000, 25".to_owned()),
+        (turns::lock_text(), format!("1000, ARRAY[{due}, {held}]")),
         (claims::lost_text(), "1000, 50".to_owned()),
         (claims::AT_REST.to_owned(), "1000".to_owned()),
         (claims::one_due_text(), format!("{due}, 1000")),

@@ -32,6 +32,15 @@ pub(super) async fn require(
     }
 }
 
+/// How many instances have a session: they share what is limited over all of them.
+async fn alive(connection: &mut PgConnection, now: Timestamp) -> Result<u32, Failed> {
+    let many: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions WHERE until > $1")
+        .bind(now.micros())
+        .fetch_one(connection)
+        .await?;
+    Ok(u32::try_from(many).unwrap_or(u32::MAX))
+}
+
 /// The process lives after all: what was counted against its tasks is taken back (PROTOCOL 18).
 async fn forgive(connection: &mut PgConnection, instance: InstanceId) -> Result<(), Failed> {
     sqlx::query(
@@ -70,7 +79,8 @@ impl Write for Open {
         .bind(now.after(lease).micros())
         .execute(&mut *tx.connection)
         .await?;
-        Ok(Session { lease, store_time: now })
+        let instances = alive(&mut *tx.connection, now).await?;
+        Ok(Session { lease, store_time: now, instances })
     }
 }
 
@@ -127,7 +137,8 @@ impl Write for Renew {
             .bind(self.0.bytes().as_slice())
             .execute(&mut *tx.connection)
             .await?;
-        Ok(Some(Session { lease, store_time: now }))
+        let instances = alive(&mut *tx.connection, now).await?;
+        Ok(Some(Session { lease, store_time: now, instances }))
     }
 }
 

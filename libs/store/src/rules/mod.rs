@@ -6,3 +6,4 @@ pub(crate) mod group;
 pub(crate) mod keys;
 pub(crate) mod life;
 pub(crate) mod restore;
+pub(crate) mod turns;

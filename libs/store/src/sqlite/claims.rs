@@ -9,13 +9,13 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::failed::Failed;
 use super::rows::{self, LIFE, integer};
-use super::sessions;
 use super::values::{Statement, Values, class};
 use super::writer::{Tx, Write};
+use super::{sessions, turns};
 use crate::rules::life::{Life, wake_at};
 
 /// What a claim reads of a task: its number, id and last event, and its life.
-fn candidate() -> String {
+pub(super) fn candidate() -> String {
     let life = LIFE.split(", ").map(|column| format!("t.{column}")).collect::<Vec<_>>().join(", ");
     format!("t.no, t.id, t.last_seq, {life}")
 }
@@ -31,7 +31,7 @@ const TAKE: (&str, &str) = (
     " AS v WHERE tasks.no = v.column1",
 );
 
-struct Candidate {
+pub(super) struct Candidate {
     no: i64,
     id: TaskId,
     last_seq: u64,
@@ -64,25 +64,38 @@ impl Candidate {
 pub(super) struct ClaimMany {
     pub(super) instance: InstanceId,
     pub(super) owners: Vec<OwnerId>,
+    /// The namespace that had the last turn.
+    pub(super) last: String,
 }
 
 #[async_trait]
 impl Write for ClaimMany {
-    type Answer = Vec<Claimed>;
+    /// The claims, and the namespace that had the last turn, where they took turns.
+    type Answer = (Vec<Claimed>, Option<String>);
 
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Claimed>, Failed> {
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, Failed> {
         let now = tx.now;
         let connection = tx.open().await?;
         sessions::require(connection, self.instance, now).await?;
         let mut found = lost(connection, now, self.owners.len()).await?;
+        let mut last = None;
         if found.len() < self.owners.len() {
             // All claims of dead sessions that want a driver have one now; the others keep nobody's place.
-            let mut due = due(connection, now, self.owners.len() - found.len()).await?;
+            let room = self.owners.len() - found.len();
+            let mut due = due(connection, now, room).await?;
+            if due.len() == room {
+                // There may be more: then those who have waited longest do not take it all.
+                let (mut in_turn, had) = turns::find(connection, now, &self.last, room).await?;
+                due.retain(|one| !in_turn.iter().any(|other| other.no == one.no));
+                in_turn.append(&mut due);
+                in_turn.truncate(room);
+                (due, last) = (in_turn, had);
+            }
             found.append(&mut due);
             put_to_rest(connection, now).await?;
             sessions::sweep(connection, now).await?;
         }
-        take(connection, found, self.instance, &self.owners).await
+        Ok((take(connection, found, self.instance, &self.owners).await?, last))
     }
 }
 
@@ -130,7 +143,7 @@ async fn due(
 }
 
 /// A row that can't be read keeps its neighbours from nobody.
-fn readable(rows: &[SqliteRow]) -> Vec<Candidate> {
+pub(super) fn readable(rows: &[SqliteRow]) -> Vec<Candidate> {
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
         match read(row) {

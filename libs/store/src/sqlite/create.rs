@@ -104,7 +104,7 @@ async fn insert(
     let status = if task.claimant.is_some() { TaskStatus::Running } else { TaskStatus::Queued };
     let no = sqlx::query_scalar(
         "INSERT INTO tasks (id, namespace, name, labels, digest, status, epoch, owner, instance, last_seq, \
-         wake_at, submitted_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING no",
+         wake_at, submitted_at, updated_at, priority) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING no",
     )
     .bind(task.id.bytes().as_slice())
     .bind(task.namespace.as_str())
@@ -119,6 +119,7 @@ async fn insert(
     .bind(task.claimant.is_none().then_some(now))
     .bind(task.submitted_at.micros())
     .bind(now)
+    .bind(i64::from(task.priority.level()))
     .fetch_one(connection)
     .await?;
     Ok(no)

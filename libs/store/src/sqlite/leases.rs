@@ -58,7 +58,10 @@ impl Leases for SqliteStore {
         limit: u32,
     ) -> Result<Vec<Claimed>> {
         owners.truncate(usize::try_from(limit).unwrap_or(MOST).min(MOST));
-        self.write(ClaimMany { instance, owners }).await
+        let last = self.inner.turns.last();
+        let (claims, had) = self.write(ClaimMany { instance, owners, last }).await?;
+        self.inner.turns.had(had);
+        Ok(claims)
     }
 
     async fn claim_one(&self, instance: InstanceId, owner: OwnerId, task: TaskId) -> Result<Option<Claimed>> {

@@ -24,6 +24,7 @@ mod snapshots;
 mod survey;
 mod tasks;
 mod trouble;
+mod turns;
 mod values;
 #[cfg(test)]
 mod waiting;
@@ -38,6 +39,7 @@ use holdfast_types::Timestamp;
 use sqlx::SqlitePool;
 
 use crate::notices::Notices;
+use crate::rules::turns::Turns;
 use writer::{Write, Writer};
 
 /// The store's clock. All leases, retentions and wake-ups run on it; it is read once a transaction.
@@ -96,6 +98,7 @@ struct Inner {
     readers: SqlitePool,
     writer: Writer,
     notices: Arc<Notices>,
+    turns: Turns,
     clock: Clock,
     config: SqliteConfig,
 }

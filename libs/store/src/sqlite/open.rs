@@ -14,6 +14,7 @@ use super::writer::Writer;
 use super::{Clock, Fsync, Inner, SqliteConfig, SqliteStore};
 use crate::error::{Error, Result};
 use crate::notices::Notices;
+use crate::rules::turns::Turns;
 
 /// The store's format: raised by a migration that older releases can't live with.
 const FORMAT: u32 = 1;
@@ -52,7 +53,9 @@ impl SqliteStore {
         let notices = Arc::new(Notices::new());
         let writer =
             Writer::start(connection, Arc::clone(&notices), Arc::clone(&clock), config.clone(), metrics);
-        Ok(Self { inner: Arc::new(Inner { readers, writer, notices, clock, config }) })
+        Ok(Self {
+            inner: Arc::new(Inner { readers, writer, notices, turns: Turns::default(), clock, config }),
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::keys::verbs as keys;
 use super::rows::EVENT;
-use super::{Fsync, SqliteConfig, SqliteStore, claims, leases, tasks};
+use super::{Fsync, SqliteConfig, SqliteStore, claims, leases, tasks, turns};
 
 async fn store(folder: &tempfile::TempDir) -> SqliteStore {
     let config = SqliteConfig { fsync: Fsync::Never, ..SqliteConfig::new(folder.path().join("plans.db")) };
@@ -47,6 +47,8 @@ async fn claims_and_wakeups_stay_flat() {
     let store = store(&folder).await;
     for text in [
         claims::due_text(),
+        turns::NEXT_NAMESPACE.to_owned(),
+        turns::of_priority_text(),
         claims::lost_text(),
         claims::rest_text(),
         claims::one_text(),
@@ -57,6 +59,8 @@ async fn claims_and_wakeups_stay_flat() {
     }
     let due = plan(&store, &claims::due_text()).await;
     assert!(due[0].contains("tasks_wake"), "{due:?}");
+    let in_turn = plan(&store, &turns::of_priority_text()).await;
+    assert!(in_turn.len() == 1 && in_turn[0].contains("tasks_turns"), "{in_turn:?}");
 }
 
 #[tokio::test]

@@ -34,6 +34,15 @@ async fn is_alive(
     Ok(found.is_some())
 }
 
+/// How many instances have a session: they share what is limited over all of them.
+async fn alive(connection: &mut SqliteConnection, now: Timestamp) -> Result<u32, Failed> {
+    let many: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions WHERE until > ?")
+        .bind(now.micros())
+        .fetch_one(connection)
+        .await?;
+    Ok(u32::try_from(many).unwrap_or(u32::MAX))
+}
+
 /// The process lives after all: what was counted against its tasks is taken back (PROTOCOL 18).
 async fn forgive(connection: &mut SqliteConnection, instance: InstanceId) -> Result<(), Failed> {
     sqlx::query(
@@ -76,9 +85,10 @@ impl Write for Open {
         )
         .bind(instance)
         .bind(now.after(lease).micros())
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
-        Ok(Session { lease, store_time: now })
+        let instances = alive(connection, now).await?;
+        Ok(Session { lease, store_time: now, instances })
     }
 }
 
@@ -99,9 +109,10 @@ impl Write for Renew {
         sqlx::query("UPDATE sessions SET until = ? WHERE instance = ?")
             .bind(now.after(lease).micros())
             .bind(self.0.bytes().as_slice())
-            .execute(connection)
+            .execute(&mut *connection)
             .await?;
-        Ok(Some(Session { lease, store_time: now }))
+        let instances = alive(connection, now).await?;
+        Ok(Some(Session { lease, store_time: now, instances }))
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use holdfast_types::inbox::{InboxMessage, Message};
-use holdfast_types::journal::{Append, Hold, PreviousLife, Refusal};
-use holdfast_types::{InstanceId, MessageId, TaskId, TaskStatus};
+use holdfast_types::journal::{Append, Hold, NewTask, PreviousLife, Refusal};
+use holdfast_types::{InstanceId, MessageId, Priority, TaskId, TaskStatus};
 
 use super::{Driver, Fixture, driven, ids, row, spec};
 
@@ -168,4 +168,65 @@ pub async fn claims_are_bounded(fixture: &Fixture) {
     assert_eq!(fixture.leases.claim(instance, two(), 1).await.unwrap().len(), 1);
     assert_eq!(fixture.leases.claim(instance, two(), 9).await.unwrap().len(), 2);
     assert!(fixture.leases.claim(instance, Vec::new(), 9).await.unwrap().is_empty());
+}
+
+/// Claims so many, one instance for all.
+async fn some(fixture: &Fixture, instance: InstanceId, many: usize) -> Vec<TaskId> {
+    let owners = (0..many).map(|_| ids::owner()).collect();
+    let claims = fixture.leases.claim(instance, owners, 100).await.unwrap();
+    claims.into_iter().map(|claim| claim.task).collect()
+}
+
+async fn queued(fixture: &Fixture, namespace: &str, priority: u8) -> TaskId {
+    let priority = Priority::try_new(priority).unwrap();
+    let task = NewTask { namespace: namespace.parse().unwrap(), priority, ..spec(fixture) };
+    let id = task.id;
+    fixture.journal.create(task).await.unwrap();
+    fixture.clock.advance(Duration::from_millis(1));
+    id
+}
+
+pub async fn a_long_queue_keeps_no_other_namespace_waiting(fixture: &Fixture) {
+    let mut long = Vec::new();
+    for _ in 0..20 {
+        long.push(queued(fixture, "long", 3).await);
+    }
+    let (b, c) = (queued(fixture, "b", 5).await, queued(fixture, "c", 3).await);
+    let instance = instance(fixture).await;
+    // Each has a turn before any has two.
+    let first = some(fixture, instance, 3).await;
+    assert_eq!(first.len(), 3);
+    assert!(first.contains(&b) && first.contains(&c), "{first:?}");
+    // Alone, it has all of them, the longest waiting first.
+    assert_eq!(some(fixture, instance, 4).await, long[1..5]);
+    assert_eq!(some(fixture, instance, 50).await.len(), 15);
+    assert!(some(fixture, instance, 50).await.is_empty());
+}
+
+pub async fn turns_go_round_from_claim_to_claim(fixture: &Fixture) {
+    for namespace in ["a", "b", "c", "d"] {
+        for _ in 0..3 {
+            queued(fixture, namespace, 3).await;
+        }
+    }
+    let instance = instance(fixture).await;
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        let task = some(fixture, instance, 1).await[0];
+        seen.push(fixture.tasks.get(task).await.unwrap().namespace.to_string());
+    }
+    seen.sort();
+    assert_eq!(seen, ["a", "b", "c", "d"]);
+}
+
+pub async fn the_best_priority_of_a_namespace_is_claimed_first(fixture: &Fixture) {
+    let last = queued(fixture, "a", 5).await;
+    let (third, fourth) = (queued(fixture, "a", 3).await, queued(fixture, "a", 3).await);
+    let first = queued(fixture, "a", 1).await;
+    let instance = instance(fixture).await;
+    let mut order = Vec::new();
+    for _ in 0..4 {
+        order.extend(some(fixture, instance, 1).await);
+    }
+    assert_eq!(order, [first, third, fourth, last]);
 }

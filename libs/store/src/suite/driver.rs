@@ -99,6 +99,7 @@ pub fn spec(fixture: &Fixture) -> NewTask {
         submitted_at: fixture.clock.now(),
         claimant: None,
         queue_limit: 10_000,
+        priority: holdfast_types::Priority::default(),
     }
 }
 

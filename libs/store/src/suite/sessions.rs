@@ -150,3 +150,23 @@ pub async fn a_session_that_was_heard_of_since_goes_on(fixture: &Fixture) {
     fixture.leases.open(other).await.unwrap();
     assert!(take(fixture, other).await.is_none());
 }
+
+pub async fn a_session_says_how_many_there_are(fixture: &Fixture) {
+    let (a, b) = (ids::instance(), ids::instance());
+    assert_eq!(fixture.leases.open(a).await.unwrap().instances, 1);
+    let session = fixture.leases.open(b).await.unwrap();
+    assert_eq!(session.instances, 2);
+    let many = async |instance| match fixture.leases.renew(renewal(instance, &[])).await.unwrap() {
+        Renewed::Ok(session) => session.instances,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(many(a).await, 2);
+    fixture.leases.close(b).await.unwrap();
+    assert_eq!(many(a).await, 1);
+    // A silent one counts until its lease ends.
+    fixture.leases.open(b).await.unwrap();
+    fixture.clock.advance(session.lease / 2);
+    assert_eq!(many(a).await, 2);
+    fixture.clock.advance(session.lease / 2);
+    assert_eq!(many(a).await, 1);
+}

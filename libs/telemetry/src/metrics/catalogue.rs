@@ -116,6 +116,10 @@ catalogue! {
         "Tasks that this orchestrator drives now";
     CALLS_IN_FLIGHT: "holdfast.calls.in_flight", Kind::UpDownCounter, Things, [],
         "Attempts of this orchestrator that are under way at workers";
+    CALLS_QUEUED: "holdfast.calls.queued", Kind::UpDownCounter, Things, [],
+        "Calls of this orchestrator that wait for a place on a worker, or for a limit of a tool or a namespace";
+    CALLS_HELD_BACK: "holdfast.calls.held_back", Kind::Counter, Things, [],
+        "Calls that were put off as rows because their dependency had said that it is called too often";
     STEP_DURATION: "holdfast.step.duration", Kind::Histogram(STEP_SECONDS), Seconds, [TOOL],
         "From a call's first attempt to its success, all attempts and waits included";
     RETRIES: "holdfast.retries", Kind::Counter, Things, [CLASS, TOOL],

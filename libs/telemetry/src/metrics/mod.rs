@@ -32,6 +32,8 @@ pub struct Metrics {
     tasks_finished: Counter<u64>,
     tasks_driven: UpDownCounter<i64>,
     calls_in_flight: UpDownCounter<i64>,
+    calls_queued: UpDownCounter<i64>,
+    calls_held_back: Counter<u64>,
     step_duration: Histogram<f64>,
     retries: Counter<u64>,
     retry_budget_refusals: Counter<u64>,
@@ -76,6 +78,8 @@ impl Metrics {
             tasks_finished: counter(meter, &metric::TASKS_FINISHED),
             tasks_driven: up_down_counter(meter, &metric::TASKS_DRIVEN),
             calls_in_flight: up_down_counter(meter, &metric::CALLS_IN_FLIGHT),
+            calls_queued: up_down_counter(meter, &metric::CALLS_QUEUED),
+            calls_held_back: counter(meter, &metric::CALLS_HELD_BACK),
             step_duration: histogram(meter, &metric::STEP_DURATION),
             retries: counter(meter, &metric::RETRIES),
             retry_budget_refusals: counter(meter, &metric::RETRY_BUDGET_REFUSALS),
@@ -114,6 +118,7 @@ impl Metrics {
     fn start_at_zero(&self) {
         for counter in [
             &self.retry_budget_refusals,
+            &self.calls_held_back,
             &self.replays,
             &self.quarantines,
             &self.lease_losses,

@@ -33,6 +33,16 @@ impl Metrics {
         Held::new(&self.calls_in_flight, 1)
     }
 
+    /// Counts a call as waiting for a place or a limit until what it returns is dropped.
+    pub fn call_queued(&self) -> Held {
+        Held::new(&self.calls_queued, 1)
+    }
+
+    /// Counts a call that was put off because its dependency is called too often.
+    pub fn call_held_back(&self) {
+        self.calls_held_back.add(1, &[]);
+    }
+
     /// Measures a call that succeeded, from its first attempt.
     pub fn step_duration(&self, tool: &ToolName, took: Duration) {
         self.step_duration.record(took.as_secs_f64(), &[self.tool(tool)]);

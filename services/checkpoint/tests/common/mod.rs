@@ -135,6 +135,7 @@ pub fn new_task(submitted_at: Timestamp) -> NewTask {
         submitted_at,
         claimant: None,
         queue_limit: 10_000,
+        priority: holdfast_types::Priority::default(),
     }
 }
 

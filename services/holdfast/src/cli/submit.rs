@@ -32,6 +32,9 @@ pub(crate) struct Args {
     /// A label of the task
     #[arg(long = "label", value_name = "NAME=VALUE")]
     labels: Vec<Input>,
+    /// How soon its work goes, in its namespace: 1 (first) to 5 (last) [default: 3]
+    #[arg(long, value_name = "1-5", value_parser = clap::value_parser!(u32).range(1..=5))]
+    priority: Option<u32>,
     /// The namespace [default: default]
     #[arg(long)]
     namespace: Option<String>,
@@ -60,6 +63,7 @@ impl Args {
             inputs: given.into_iter().map(|(name, value)| (name, value.to_string())).collect(),
             labels,
             source_name: file.name,
+            priority: self.priority.unwrap_or_default(),
             ..Default::default()
         };
         let response = client.submit(request).await?;

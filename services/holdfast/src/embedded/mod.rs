@@ -74,7 +74,7 @@ impl Platform {
             host: hosted.clone(),
         };
         let orchestrator =
-            compose::build_orchestrator(&process, settings.orchestrator.clone(), around, telemetry);
+            compose::build_orchestrator(&process, settings.of_orchestrator(), around, telemetry);
         let serving = Shutdown::new();
         let mut servers = JoinSet::new();
         let roles = roles::Roles {

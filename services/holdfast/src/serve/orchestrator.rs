@@ -25,7 +25,7 @@ pub(crate) async fn run(site: Site) -> Result<()> {
         .ok_or_else(|| joined::nowhere("the registry of workers", "--health"))?;
     let front = joined::front(join, &site.network).map_or(KeyFront::None, KeyFront::Service);
     let around = Surroundings { stores, front, directory, host: Arc::new(NoHost) };
-    let config = site.settings.orchestrator.clone();
+    let config = site.settings.of_orchestrator();
     let orchestrator = compose::build_orchestrator(&site.process, config, around, &site.telemetry);
     let (listener, bound) = site.bind(Door::Callers, site.settings.serve.orchestrator).await?;
     site.ready(bound, Map::new()).await?;

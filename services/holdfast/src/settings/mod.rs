@@ -48,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) redis: holdfast_store::RedisConfig,
     /// The orchestrator.
     pub(crate) orchestrator: holdfast_orchestrator::Config,
+    /// What one tool and one namespace may take of the platform.
+    pub(crate) limits: holdfast_orchestrator::Limits,
     /// How long what is finished is kept.
     pub(crate) retention: Retention,
     /// The worker.
@@ -69,10 +71,18 @@ impl Default for Settings {
             store: holdfast_store::PostgresConfig::default(),
             redis: holdfast_store::RedisConfig::default(),
             orchestrator: holdfast_orchestrator::Config::default(),
+            limits: holdfast_orchestrator::Limits::default(),
             retention: Retention::default(),
             worker: holdfast_worker::Config::default(),
             telemetry: holdfast_telemetry::Config::default(),
         }
+    }
+}
+
+impl Settings {
+    /// The orchestrator's settings, with the limits that stand in a section of their own.
+    pub(crate) fn of_orchestrator(&self) -> holdfast_orchestrator::Config {
+        holdfast_orchestrator::Config { limits: self.limits.clone(), ..self.orchestrator.clone() }
     }
 }
 

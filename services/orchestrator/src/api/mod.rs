@@ -49,10 +49,12 @@ impl Orchestrator {
     /// Makes an orchestrator; nothing happens before [`Orchestrator::run`].
     #[must_use]
     pub fn new(config: Config, deps: Deps) -> Self {
+        let (directory, metrics) = (Arc::clone(&deps.directory), Arc::clone(&deps.metrics));
+        let places = Places::new(directory, metrics, config.limits.clone(), config.give_back_after);
         let shared = Arc::new(Shared {
             config,
             deps,
-            places: Places::default(),
+            places,
             budgets: Budgets::default(),
             arguments: Arguments::default(),
             catalog: Catalog::default(),

@@ -9,7 +9,7 @@ use holdfast_plan::{Document, Inputs, Tools, Validated, validate};
 use holdfast_resilience::keys;
 use holdfast_types::journal::{Created, EventRow, NewEvent, NewTask};
 use holdfast_types::task::{DEFAULT_DEADLINE, TaskBody, TaskRow, TaskSpec};
-use holdfast_types::{Namespace, Plan, TaskId, TaskStatus, ToolManifest};
+use holdfast_types::{Namespace, Plan, Priority, TaskId, TaskStatus, ToolManifest};
 use serde_json::{Map, Value, json};
 
 use super::{ApiError, Orchestrator};
@@ -29,6 +29,8 @@ pub struct Submission {
     pub inputs: Map<String, Value>,
     /// Labels, over those of the plan.
     pub labels: BTreeMap<String, String>,
+    /// How soon its work goes, in its namespace.
+    pub priority: Priority,
     /// The longest time from now, where that is sooner than the plan's.
     pub deadline: Option<Duration>,
     /// The W3C `traceparent` of the caller.
@@ -97,6 +99,7 @@ impl Orchestrator {
             namespace: submission.namespace,
             body: TaskBody::Plan(plan),
             inputs: inputs.into_iter().collect(),
+            priority: submission.priority,
             labels,
             manifests,
             submitted_at: now,
@@ -110,7 +113,7 @@ impl Orchestrator {
         let trace = export::of(tracer, id, spec.traceparent.as_deref());
         let root = timeline::submitted(&spec);
         let trace_id = export::trace_id(id, spec.traceparent.as_deref());
-        let row = queued(id, &digest, &spec);
+        let (row, priority) = (queued(id, &digest, &spec), spec.priority);
         let event = encode(&Task::submitted(spec), row.submitted_at)
             .map_err(|error| ApiError::Invalid { field: "plan".into(), why: error.to_string() })?;
         let reservation = self.instance.reserve();
@@ -124,6 +127,7 @@ impl Orchestrator {
             submitted_at: row.submitted_at,
             claimant: reservation.as_ref().map(Reservation::claimant),
             queue_limit: self.shared.config.queue_limit,
+            priority,
         };
         match self.shared.deps.journal.create(task).await? {
             Created::New { epoch, last_seq } => {
@@ -154,13 +158,17 @@ impl Orchestrator {
 
 /// SHA-256 over all that makes a submission what it is.
 fn digest(submission: &Submission, validated: &Validated) -> Result<String, ApiError> {
-    let body = json!({
+    let mut body = json!({
         "namespace": submission.namespace,
         "plan": validated.plan,
         "inputs": validated.inputs,
         "labels": submission.labels,
         "deadline_ms": submission.deadline.map(|deadline| deadline.as_millis().to_string()),
     });
+    // As it was before there were priorities.
+    if !submission.priority.is_default() {
+        body["priority"] = submission.priority.level().into();
+    }
     keys::fingerprint(&body)
         .map_err(|error| ApiError::Invalid { field: "plan".into(), why: error.to_string() })
 }

@@ -10,9 +10,9 @@ impl Driver {
     /// Takes a place elsewhere than where the first attempt runs: a worker knows one attempt of a call.
     pub(super) fn hedge(&mut self, hedge: Hedge) {
         let Hedge { call, tool, beside, timeout, until } = hedge;
-        let view = self.shared.deps.directory.view();
+        let namespace = &self.task.spec().namespace;
         let manifest = self.manifests.get(&tool);
-        let place = manifest.and_then(|tool| self.shared.places.try_take_beside(&view, tool, beside).ok());
+        let place = manifest.and_then(|tool| self.shared.places.try_take_beside(tool, namespace, beside));
         let done = match place {
             Some(place) => {
                 let evaluated = Evaluated { call, tool, args: None, timeout, until, look: Look::First };

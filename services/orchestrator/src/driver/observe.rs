@@ -5,7 +5,7 @@ use holdfast_engine::{Emitted, Event};
 use holdfast_telemetry::{CompensationResult, Resolution, ResumeKind};
 use holdfast_types::inbox::Message;
 use holdfast_types::task::TaskBody;
-use holdfast_types::{CallId, Direction, ToolName};
+use holdfast_types::{CallId, Direction, Failure, Reason, Timestamp, ToolName};
 
 use super::Driver;
 use crate::timeline::Record;
@@ -45,6 +45,9 @@ impl Driver {
             Event::AttemptEnded(ended) => match &ended.ended {
                 Ended::Failed { failure, next } => {
                     let call = &ended.call;
+                    if failure.reason == Reason::RateLimited {
+                        self.slow_down(call, ended.attempt, failure, emitted.at);
+                    }
                     match next {
                         Next::Retry { .. } => {
                             tracing::info!(%task_id, %call, attempt = ended.attempt, %failure, "attempt failed; tried again");
@@ -71,6 +74,9 @@ impl Driver {
                 }
                 Ended::Succeeded { .. } => {}
             },
+            Event::CallWaits(waits) if waits.is_held_back() => {
+                tracing::info!(%task_id, call = %waits.call, failure = %waits.failure, "call is held back");
+            }
             Event::CallWaits(waits) => {
                 tracing::warn!(%task_id, call = %waits.call, failure = %waits.failure, "call waits for a tool");
             }
@@ -102,6 +108,14 @@ impl Driver {
             }
             _ => {}
         }
+    }
+
+    /// The dependency of a call is called too often: what it asks for counts for all tasks of this instance.
+    fn slow_down(&self, call: &CallId, attempt: u32, failure: &Failure, at: Timestamp) {
+        let Some(traced) = self.task.traced_call(call) else { return };
+        let dependency = self.manifests.get(traced.tool()).map_or(traced.tool().as_str(), |m| m.dependency());
+        let sent_at = traced.attempt(attempt).map_or(at, |attempt| attempt.started_at);
+        self.shared.places.refused(dependency, at.since(sent_at), failure.retry_after);
     }
 
     /// The tool of a step's own call.

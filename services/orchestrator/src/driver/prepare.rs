@@ -12,14 +12,16 @@ use holdfast_engine::event::{Proceed, WorkerLifetime};
 use holdfast_engine::input::{EnteredStep, Prepared, PreparedArgs};
 use holdfast_types::plan::{Items, Template};
 use holdfast_types::task::TaskBody;
-use holdfast_types::{CallId, Class, Effect, Failure, Reason, Source, StepId, Timestamp, ToolName};
+use holdfast_types::{
+    CallId, Class, Effect, Failure, Reason, Source, StepId, Timestamp, ToolManifest, ToolName,
+};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::evaluate::{Evaluation, Part, Steps, told};
 use super::{Done, Driver};
 use crate::payloads::Payloads;
-use crate::places::{NoPlace, Place};
+use crate::places::{Asked, Caller, NoPlace, Place};
 use crate::shared::Shared;
 
 /// A call whose arguments are known.
@@ -110,24 +112,24 @@ impl Driver {
     pub(super) fn place(&mut self, evaluated: Evaluated) {
         let shared = Arc::clone(&self.shared);
         let Some(manifest) = self.manifests.get(&evaluated.tool).cloned() else {
-            let failure = unplaced(NoPlace::Gone, &evaluated.tool);
-            self.ready.push_back(Done::Answer(Input::PrepareFailed { call: evaluated.call, failure }));
+            self.ready.push_back(not_placed(NoPlace::Gone, evaluated, None));
             return;
         };
-        match shared.places.try_take(&shared.deps.directory.view(), &manifest) {
-            Ok(place) => self.ready.push_back(placed(&shared, evaluated, place)),
-            Err(_) => self.work.push(Box::pin(async move {
+        let spec = self.task.spec();
+        let (namespace, priority) = (spec.namespace.clone(), spec.priority);
+        let caller = Caller { namespace, priority, task: self.claim.task };
+        match shared.places.ask(&manifest, caller) {
+            Asked::Now(place) => self.ready.push_back(placed(&shared, evaluated, place)),
+            Asked::Away(missing) => self.ready.push_back(not_placed(missing, evaluated, Some(&manifest))),
+            Asked::Later(waiting) => self.work.push(Box::pin(async move {
                 let until = Instant::now() + evaluated.until.since(shared.deps.clock.now());
                 let patience = match evaluated.look {
                     Look::First => shared.config.host_patience,
                     Look::Again => Duration::ZERO,
                 };
-                match shared.places.take(&*shared.deps.directory, &manifest, until, patience).await {
+                match waiting.wait(until, patience).await {
                     Ok(place) => placed(&shared, evaluated, place),
-                    Err(missing) => {
-                        let failure = unplaced(missing, &evaluated.tool);
-                        Done::Answer(Input::PrepareFailed { call: evaluated.call, failure })
-                    }
+                    Err(missing) => not_placed(missing, evaluated, Some(&manifest)),
                 }
             })),
         }
@@ -264,7 +266,13 @@ pub(super) fn placed(shared: &Shared, evaluated: Evaluated, place: Place) -> Don
     Done::Placed(prepared, place)
 }
 
-fn unplaced(missing: NoPlace, tool: &ToolName) -> Failure {
+fn not_placed(missing: NoPlace, evaluated: Evaluated, manifest: Option<&ToolManifest>) -> Done {
+    let dependency = manifest.map_or(evaluated.tool.as_str(), |manifest| manifest.dependency());
+    let failure = unplaced(missing, &evaluated.tool, dependency);
+    Done::Answer(Input::PrepareFailed { call: evaluated.call, failure })
+}
+
+fn unplaced(missing: NoPlace, tool: &ToolName, dependency: &str) -> Failure {
     let (reason, message) = match missing {
         NoPlace::Gone => (Reason::ToolGone, format!("no live worker hosts {tool}")),
         NoPlace::Incompatible => {
@@ -272,6 +280,21 @@ fn unplaced(missing: NoPlace, tool: &ToolName) -> Failure {
         }
         NoPlace::Busy => {
             (Reason::NoCapacity, format!("no worker that hosts {tool} had a free place in time"))
+        }
+        NoPlace::ToolLimit => (
+            Reason::NoCapacity,
+            format!("no call of {tool} could begin in time under the limit of {dependency}"),
+        ),
+        NoPlace::NamespaceLimit => {
+            (Reason::NoCapacity, format!("no call of {tool} could begin in time under the namespace's limit"))
+        }
+        NoPlace::RateLimited { wait } => {
+            let message = format!("{dependency} is rate limited: its calls are held back");
+            let failure = Failure::new(Class::RateLimited, Effect::NotExecuted, Reason::RateLimited, message);
+            // Whole milliseconds, as the journal keeps it, and not a moment too early.
+            let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+            let retry_after = Some(Duration::from_millis(millis));
+            return Failure { retry_after, ..failure.from_source(Source::Platform) };
         }
     };
     Failure::new(Class::Unavailable, Effect::NotExecuted, reason, message).from_source(Source::Platform)

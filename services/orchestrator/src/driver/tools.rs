@@ -25,7 +25,9 @@ pub(super) enum Seen {
 impl Driver {
     /// Begins to listen where a call waits.
     pub(super) fn note_tools(&mut self, event: &Event) {
-        if let (Event::CallWaits(_), Seen::Unwatched { since }) = (event, self.tools) {
+        if let (Event::CallWaits(waits), Seen::Unwatched { since }) = (event, self.tools)
+            && !waits.is_held_back()
+        {
             self.tools = Seen::Watched { since };
         }
     }

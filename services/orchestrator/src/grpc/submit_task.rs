@@ -1,6 +1,6 @@
 //! `SubmitTask`: a plan as a message or as a document; both are checked as a document.
 
-use holdfast_proto::convert::{json, plan_document, time};
+use holdfast_proto::convert::{json, plan_document, priority, time};
 use holdfast_proto::v1;
 use holdfast_rpc::status::Problem;
 use holdfast_types::Namespace;
@@ -46,7 +46,8 @@ fn submission(
     }
     let deadline = time::optional_duration("deadline", request.deadline).map_err(status::invalid)?;
     let labels = request.labels;
-    Ok(Submission { namespace, task_id, document, inputs, labels, deadline, traceparent })
+    let priority = priority("priority", request.priority).map_err(status::invalid)?;
+    Ok(Submission { namespace, task_id, document, inputs, labels, priority, deadline, traceparent })
 }
 
 fn traceparent(metadata: &MetadataMap) -> Option<String> {

@@ -96,6 +96,7 @@ impl Instance {
             () = self.follow_hints() => Ok(()),
             () = self.follow_directory() => Ok(()),
             () = self.send_acks() => Ok(()),
+            () = self.shared.places.keep() => Ok(()),
         };
         self.close().await;
         result

@@ -45,7 +45,8 @@ impl Instance {
         loop {
             let sent = deps.clock.boot();
             match self.opened(instance).await {
-                Ok((length, restores)) => {
+                Ok((length, instances, restores)) => {
+                    self.shared.places.share_among(instances);
                     let margin = self.shared.config.lease_margin;
                     let (clock, shutdown) = (Arc::clone(&deps.clock), shutdown.clone());
                     return Ok(Lease::new(instance, clock, margin, sent, length, shutdown).knowing(restores));
@@ -62,10 +63,10 @@ impl Instance {
     }
 
     /// Opens a session, and reads what restores were marked before it was open: as long as it lives none is marked.
-    async fn opened(&self, instance: InstanceId) -> holdfast_ports::Result<(Duration, Vec<Restore>)> {
+    async fn opened(&self, instance: InstanceId) -> holdfast_ports::Result<(Duration, u32, Vec<Restore>)> {
         let leases = &self.shared.deps.leases;
         let session = leases.open(instance).await?;
-        Ok((session.lease, leases.restores().await?))
+        Ok((session.lease, session.instances, leases.restores().await?))
     }
 
     /// Renews the lease until it is lost: one failure does not end the renewing, the lease's end does.
@@ -105,6 +106,8 @@ impl Instance {
             }
         };
         lease.renewed(sent, session.lease);
+        // What is limited over the cluster is shared by those who have a session.
+        self.shared.places.share_among(session.instances);
         Ok(true)
     }
 

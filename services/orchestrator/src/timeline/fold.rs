@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use holdfast_engine::event::{Ended, Finished, LifeStarted, Next, Question, Resume};
+use holdfast_engine::event::{CallWaits, Ended, Finished, LifeStarted, Next, Question, Resume};
 use holdfast_engine::state::{CallCourse, CallEnd, TracedAttempt, TracedCall, TracedStep};
 use holdfast_engine::{Event, Task, decode};
 use holdfast_telemetry::Coordinates;
@@ -137,7 +137,7 @@ impl Timeline {
 
     fn call_event(&mut self, event: &Event, id: &CallId, task: &Task, found: &mut Vec<Record>) {
         let goes_on = match event {
-            Event::CallWaits(_) => Some(Waiting::Tool),
+            Event::CallWaits(waits) => Some(awaited(waits)),
             Event::QuestionAsked(_) => Some(Waiting::Person),
             _ => None,
         };
@@ -163,7 +163,7 @@ impl Timeline {
             Event::AttemptClosed(closed) => {
                 self.attempt(id, closed.attempt, Fate::closed(closed.how), task, found);
             }
-            Event::CallWaits(_) => self.wait_begins(id, Waiting::Tool),
+            Event::CallWaits(waits) => self.wait_begins(id, awaited(waits)),
             Event::QuestionAsked(asked) if !matches!(asked.question, Question::Answer { .. }) => {
                 self.wait_begins(id, Waiting::Person);
             }
@@ -296,4 +296,9 @@ const fn completes(event: &Event) -> Option<&CallId> {
         Event::AttemptAdopted(_) | Event::LateOutcome(_) | Event::SettlingBegan(_) => None,
         event => event.call(),
     }
+}
+
+/// What a call waits for that no attempt began.
+fn awaited(waits: &CallWaits) -> Waiting {
+    if waits.is_held_back() { Waiting::Backoff } else { Waiting::Tool }
 }

@@ -26,7 +26,7 @@ use holdfast_telemetry::{Metrics, TaskTracer};
 use holdfast_types::journal::{Append, Appended, Created, EventRow, Loaded, NewTask, Snapshot};
 use holdfast_types::last_good::{LastGood, LastGoodKey};
 use holdfast_types::worker::WorkerInfo;
-use holdfast_types::{Namespace, SideEffect, TaskId, ToolManifest, ToolName, WorkerId};
+use holdfast_types::{Namespace, Priority, SideEffect, TaskId, ToolManifest, ToolName, WorkerId};
 use serde_json::{Map, Value, json};
 use tokio::task::JoinHandle;
 
@@ -301,6 +301,7 @@ pub fn submission(plan: &str, inputs: Value) -> Submission {
         document: Arc::new(document),
         inputs,
         labels: BTreeMap::new(),
+        priority: Priority::default(),
         deadline: None,
         traceparent: None,
     }

@@ -22,6 +22,8 @@ pub enum Reply {
     Give(Value),
     /// Fails without an effect.
     Refuse(Class),
+    /// Fails without an effect: it is called too often, and wants to be left alone for so long.
+    Limit(Duration),
     /// Fails for good.
     Break,
     /// Takes effect, and fails for good with this message.
@@ -224,7 +226,7 @@ impl Tools for Worker {
             drop(state);
             panic!("the test asked for it");
         }
-        if !matches!(reply, Reply::Refuse(_) | Reply::Break) {
+        if !matches!(reply, Reply::Refuse(_) | Reply::Limit(_) | Reply::Break) {
             state.ledger.push(Deed {
                 tool: execute.tool.to_string(),
                 call: execute.call.call.to_string(),
@@ -242,6 +244,11 @@ impl Tools for Worker {
             Reply::Give(result) => Some(success(result)),
             Reply::Refuse(class) => {
                 Some(Err(Failure::new(class, Effect::NotExecuted, Reason::DependencyUnavailable, "not now")))
+            }
+            Reply::Limit(hint) => {
+                let refused =
+                    Failure::new(Class::RateLimited, Effect::NotExecuted, Reason::RateLimited, "too often");
+                Some(Err(Failure { retry_after: Some(hint), ..refused }))
             }
             Reply::Break => {
                 Some(Err(Failure::new(Class::Permanent, Effect::NotExecuted, Reason::ToolError, "never")))

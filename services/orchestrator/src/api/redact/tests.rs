@@ -49,6 +49,7 @@ fn spec(steps: &str, inputs: &Value) -> TaskSpec {
         manifests,
         submitted_at: Timestamp::from_micros(1),
         deadline_at: Timestamp::from_micros(2),
+        priority: holdfast_types::Priority::default(),
         traceparent: None,
     }
 }
