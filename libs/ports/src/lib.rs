@@ -16,7 +16,7 @@ mod tools;
 
 pub use blobs::Blobs;
 pub use checkpoints::{Checkpoint, CheckpointId, Checkpoints, PendingWrite};
-pub use directory::{Directory, DirectoryView, LiveWorker};
+pub use directory::{Directory, DirectoryView, LiveWorker, Standing};
 pub use error::{Error, Result};
 pub use inbox::Inbox;
 pub use journal::{Journal, Page, TaskPage, Tasks};

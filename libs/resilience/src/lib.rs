@@ -9,6 +9,7 @@ pub mod classify;
 pub mod degrade;
 pub mod keys;
 pub mod loops;
+pub mod outlier;
 pub mod saga;
 pub mod window;
 

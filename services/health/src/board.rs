@@ -6,9 +6,10 @@ use std::time::Duration;
 use holdfast_resilience::breaker::{Forced, Policy, Position};
 use holdfast_runtime::{BootInstant, Clock, Entropy};
 use holdfast_telemetry::{BreakerState, Metrics};
+use holdfast_types::InstanceId;
 use tokio::sync::{Notify, watch};
 
-use crate::breakers::{Board, Breakers, Move, Now};
+use crate::breakers::{Acquaintance, Board, Breakers, Move, Now};
 
 /// The breakers of the service.
 pub(crate) struct Breaking {
@@ -47,6 +48,11 @@ impl Breaking {
         drop(breakers);
         self.changed.notify_one();
         done
+    }
+
+    /// Says whether a report is new; see [`Breakers::accept`].
+    pub(crate) fn accept(&self, instance: InstanceId, number: u64) -> Option<Acquaintance> {
+        self.lock().accept(instance, number)
     }
 
     pub(crate) fn board(&self) -> Board {

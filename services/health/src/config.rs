@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use holdfast_resilience::breaker::Policy;
+use holdfast_resilience::outlier;
 
 /// The settings of the directory (DESIGN section 13).
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub struct Config {
     pub recheck: Duration,
     /// When breakers open and close.
     pub breaker: Policy,
+    /// When a single worker is ejected.
+    pub outlier: outlier::Policy,
 }
 
 impl Default for Config {
@@ -30,6 +33,7 @@ impl Default for Config {
             check_timeout: Duration::from_secs(3),
             recheck: Duration::from_millis(200),
             breaker: Policy::default(),
+            outlier: outlier::Policy::default(),
         }
     }
 }

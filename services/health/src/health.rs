@@ -45,9 +45,10 @@ impl Health {
     #[must_use]
     pub fn new(config: Config, deps: Deps) -> Self {
         let Deps { dial, clock, entropy, metrics } = deps;
+        let seed = entropy.next_u64();
         let breaking = Breaking::new(config.breaker.clone(), clock.clone(), &*entropy, metrics.clone());
         Self {
-            directory: Directory::new(config, clock, dial, metrics),
+            directory: Directory::new(config, clock, dial, metrics, seed),
             breaking: Arc::new(breaking),
             ended: CancellationToken::new(),
         }
@@ -59,11 +60,12 @@ impl Health {
         HealthServiceServer::new(self.clone())
     }
 
-    /// Runs the breakers' timers until `shutdown`, then ends all registrations and watches. Workers are called back
+    /// Runs the timers of breakers and ejections until `shutdown`, then ends all registrations and watches. Workers are called back
     /// also without it.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
         tokio::select! {
             () = self.breaking.run() => {}
+            () = self.directory.run() => {}
             () = shutdown => {}
         }
         self.directory.clear();

@@ -8,6 +8,7 @@ mod breakers;
 mod config;
 mod describe;
 mod directory;
+mod ejections;
 mod error;
 mod health;
 mod keeper;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::select_all;
-use holdfast_ports::{Directory, DirectoryView, LiveWorker};
+use holdfast_ports::{Directory, DirectoryView, LiveWorker, Standing};
 use holdfast_types::{ToolManifest, WorkerId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -175,7 +175,10 @@ impl Places {
         if chosen.is_empty() {
             return Err(missing);
         }
-        // Where all of them rest, one of them is tried all the same.
+        // Where all of them are ejected, or rest, one of them is tried all the same.
+        if chosen.iter().any(|worker| worker.standing == Standing::Taking) {
+            chosen.retain(|worker| worker.standing == Standing::Taking);
+        }
         if chosen.iter().any(|worker| !self.rests(worker.info.id)) {
             chosen.retain(|worker| !self.rests(worker.info.id));
         }

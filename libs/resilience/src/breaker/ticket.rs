@@ -42,8 +42,10 @@ pub enum Cause {
     TrialSilent,
     /// Enough trials succeeded.
     Recovered,
-    /// An operator's order, or the end of one.
+    /// An operator's order, or its being taken back.
     Operator,
+    /// The end that an operator's order named.
+    OrderEnded,
 }
 
 /// A move of a breaker, to be told after it is visible.

@@ -152,6 +152,16 @@ impl Metrics {
         *said = now;
     }
 
+    /// Counts the ejection of a worker.
+    pub fn worker_ejected(&self) {
+        self.worker_ejections.add(1, &[]);
+    }
+
+    /// Says how many workers are ejected.
+    pub fn ejected_workers(&self, many: usize) {
+        self.workers_ejected.record(u64::try_from(many).unwrap_or(u64::MAX), &[]);
+    }
+
     /// Counts a breaker's transition, and says which state its dependency is in now.
     ///
     /// Dependencies past the bound have no state of their own: only their transitions are counted.

@@ -4,6 +4,7 @@ mod board;
 mod owned;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_resilience::breaker::{Breaker, Forced, Generation, Outcome, Policy, Position, View};
@@ -41,6 +42,41 @@ pub(crate) enum CallKind {
     Plain,
     /// It was the trial of a half-open breaker.
     Trial,
+}
+
+/// What an operator says of a breaker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// It is held.
+    Hold {
+        order: Forced,
+        reason: Arc<str>,
+        /// How long; none: until it is let go.
+        valid_for: Option<Duration>,
+    },
+    /// It decides by itself again.
+    LetGo,
+}
+
+/// What an instance's own breaker knows that matters to a new owner.
+#[derive(Debug, Clone)]
+pub(crate) enum Known {
+    /// It is open, or half-open.
+    Open(View),
+    /// An operator's order.
+    Ordered(Command),
+}
+
+/// What an instance reports of breakers.
+#[derive(Debug, Clone)]
+pub(crate) struct Said {
+    pub(crate) instance: InstanceId,
+    /// The report's number: a repeat counts once.
+    pub(crate) number: u64,
+    /// What its own breakers know.
+    pub(crate) known: Vec<(String, Known)>,
+    /// How its calls ended.
+    pub(crate) calls: Vec<CallReport>,
 }
 
 /// A breaker's change of position.
@@ -86,8 +122,21 @@ impl Breakers {
         }
     }
 
+    /// Takes in a report that was accepted.
+    pub(crate) fn hear(&mut self, said: &Said, now: Now) {
+        for (dependency, known) in &said.known {
+            match known {
+                Known::Open(view) => self.adopt(dependency, *view, now),
+                Known::Ordered(command) => self.adopt_order(dependency, command, now),
+            }
+        }
+        for call in &said.calls {
+            self.report(said.instance, call, now);
+        }
+    }
+
     /// Takes in how a call of an instance ended.
-    pub(crate) fn report(&mut self, instance: InstanceId, call: &CallReport, now: Now) {
+    fn report(&mut self, instance: InstanceId, call: &CallReport, now: Now) {
         let (policy, incarnation) = (self.policy.clone(), self.incarnation);
         let Some(owned) = self.owned_or(&call.dependency, || Owned::new(policy, incarnation, now)) else {
             return;
@@ -96,7 +145,7 @@ impl Breakers {
     }
 
     /// Starts from what an instance's own breaker knew, where nothing else is known here (PROTOCOL 16).
-    pub(crate) fn adopt(&mut self, dependency: &str, view: View, now: Now) {
+    fn adopt(&mut self, dependency: &str, view: View, now: Now) {
         if self.owned.get(dependency).is_some_and(|owned| !owned.is_fresh()) {
             return;
         }
@@ -108,11 +157,18 @@ impl Breakers {
         }
     }
 
-    /// Follows an operator's order, or its end (`None`).
-    pub(crate) fn force(&mut self, dependency: &str, order: Option<Forced>, now: Now) {
+    /// Follows an order that an instance was told of, where nothing else is known here.
+    fn adopt_order(&mut self, dependency: &str, command: &Command, now: Now) {
+        if self.owned.get(dependency).is_none_or(Owned::is_fresh) {
+            self.force(dependency, command, now);
+        }
+    }
+
+    /// Does what an operator says.
+    pub(crate) fn force(&mut self, dependency: &str, command: &Command, now: Now) {
         let (policy, incarnation) = (self.policy.clone(), self.incarnation);
         if let Some(owned) = self.owned_or(dependency, || Owned::new(policy, incarnation, now)) {
-            owned.force(order, now);
+            owned.force(command, now);
         }
     }
 

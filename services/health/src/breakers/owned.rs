@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use holdfast_resilience::breaker::{Breaker, Forced, Policy, Position, Ticket, Transition};
 use holdfast_types::{InstanceId, Timestamp};
 
-use super::board::{Standing, Trial};
-use super::{CallKind, CallReport, Now};
+use super::board::{Order, Standing, Trial};
+use super::{CallKind, CallReport, Command, Now};
 
 /// How many of the instances that lately used a dependency are asked for trials in turn.
 const USERS: usize = 16;
@@ -18,6 +18,8 @@ pub(super) struct Owned {
     /// Who lately used it; the next trial goes to the first.
     users: VecDeque<InstanceId>,
     trial: Option<(InstanceId, Ticket)>,
+    /// The operator's order that it follows.
+    order: Option<Order>,
     /// What has not been told yet.
     moves: Vec<(Position, Position)>,
 }
@@ -29,7 +31,7 @@ impl Owned {
     }
 
     pub(super) const fn from_breaker(breaker: Breaker, now: Now) -> Self {
-        Self { breaker, since: now.wall, users: VecDeque::new(), trial: None, moves: Vec::new() }
+        Self { breaker, since: now.wall, users: VecDeque::new(), trial: None, order: None, moves: Vec::new() }
     }
 
     /// Takes over from another owner, where this one stood closed.
@@ -88,12 +90,23 @@ impl Owned {
         }
     }
 
-    pub(super) fn force(&mut self, order: Option<Forced>, now: Now) {
-        let moved = match order {
-            Some(order) => Some(self.breaker.force(order, now.running)),
-            None => self.breaker.release(now.running),
+    pub(super) fn force(&mut self, command: &Command, now: Now) {
+        let (moved, order) = match command {
+            Command::Hold { order, reason, valid_for } => {
+                let reason = reason.clone();
+                let (moved, until) = match valid_for {
+                    Some(time) => {
+                        let end = now.running.saturating_add(*time);
+                        (self.breaker.force_until(*order, end, now.running), Some(now.wall.after(*time)))
+                    }
+                    None => (self.breaker.force(*order, now.running), None),
+                };
+                (Some(moved), Some(Order { reason, until }))
+            }
+            Command::LetGo => (self.breaker.release(now.running), None),
         };
         self.moved(moved, now);
+        self.order = order;
     }
 
     pub(super) fn tick(&mut self, now: Now) {
@@ -118,6 +131,7 @@ impl Owned {
             tracing::info!(from = ?transition.from, to = ?transition.to, cause = ?transition.cause, "breaker moved");
             self.since = now.wall;
             self.trial = None;
+            self.order = None;
             self.moves.push((transition.from, transition.to));
         }
     }
@@ -130,9 +144,17 @@ impl Owned {
         let view = self.breaker.view(now.running);
         let retry_at = match view.position {
             Position::Open { left } | Position::HalfOpen { left } => Some(now.wall.after(left)),
-            Position::Closed | Position::Forced { .. } => None,
+            Position::Forced { order: Forced::Open } => self.order.as_ref().and_then(|order| order.until),
+            Position::Closed | Position::Forced { order: Forced::Closed } => None,
         };
         let trial = self.trial.and_then(|(instance, ticket)| Some(Trial { instance, number: ticket.trial? }));
-        Standing { generation: view.generation, position: view.position, since: self.since, retry_at, trial }
+        Standing {
+            generation: view.generation,
+            position: view.position,
+            since: self.since,
+            retry_at,
+            order: self.order.clone(),
+            trial,
+        }
     }
 }

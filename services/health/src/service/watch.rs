@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use holdfast_ports::DirectoryView;
+use holdfast_ports::{DirectoryView, Standing};
 use holdfast_proto::convert::time;
 use holdfast_proto::v1;
 use holdfast_proto::v1::watch_response::Change;
@@ -63,7 +63,7 @@ struct Told {
     valid_for: Duration,
     instance: Option<InstanceId>,
     version: u64,
-    workers: BTreeMap<WorkerId, Arc<WorkerInfo>>,
+    workers: Workers,
     board: Arc<Board>,
     /// The last permit that it got, by dependency.
     trials: BTreeMap<String, Trial>,
@@ -95,8 +95,10 @@ impl Told {
         let now = workers(view);
         let gone = self.workers.keys().filter(|id| !now.contains_key(id));
         let mut changes: Vec<_> = gone.map(|id| Change::WorkerGone(id.to_string())).collect();
-        let is_known = |id: &WorkerId, info| self.workers.get(id).is_some_and(|known| known == info);
-        let come = view.workers.iter().filter(|worker| !is_known(&worker.info.id, &worker.info));
+        let come = view
+            .workers
+            .iter()
+            .filter(|worker| self.workers.get(&worker.info.id) != now.get(&worker.info.id));
         changes.extend(come.map(|worker| Change::Worker(live_worker(worker))));
         self.workers = now;
         self.version = view.version;
@@ -127,6 +129,9 @@ impl Told {
     }
 }
 
-fn workers(view: &DirectoryView) -> BTreeMap<WorkerId, Arc<WorkerInfo>> {
-    view.workers.iter().map(|worker| (worker.info.id, worker.info.clone())).collect()
+/// What was told of each worker.
+type Workers = BTreeMap<WorkerId, (Arc<WorkerInfo>, Standing)>;
+
+fn workers(view: &DirectoryView) -> Workers {
+    view.workers.iter().map(|worker| (worker.info.id, (worker.info.clone(), worker.standing))).collect()
 }
