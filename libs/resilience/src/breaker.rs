@@ -263,6 +263,12 @@ impl Breaker {
         self.go(State::Forced { order, until: Some(until) }, Cause::Operator, now)
     }
 
+    /// Opens it for so long because a peer has it open: what was let through until now is of another generation then.
+    pub fn open_for(&mut self, left: Duration, level: u32, now: Duration) -> Transition {
+        self.level = self.level.max(level);
+        self.go(State::Open { until: now.saturating_add(left) }, Cause::Peer, now)
+    }
+
     /// Ends an operator's order: it starts anew, closed. None where there is no order.
     pub fn release(&mut self, now: Duration) -> Option<Transition> {
         let State::Forced { .. } = self.state else { return None };

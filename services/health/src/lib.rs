@@ -13,9 +13,11 @@ mod error;
 mod health;
 mod keeper;
 mod registry;
+mod replica;
 mod service;
+mod sharing;
 
-pub use config::Config;
+pub use config::{Config, Sharing};
 pub use directory::Dial;
 pub use error::Error;
 pub use health::{Deps, Health, Registration};

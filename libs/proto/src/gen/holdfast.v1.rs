@@ -6851,6 +6851,8 @@ pub mod call_report {
         Failed = 2,
         /// Nothing: the call was cancelled, or its permit was not used.
         None = 3,
+        /// Nothing yet: the trial's call begins. No other trial is given out while it runs, at most for 30 s.
+        Begun = 4,
     }
     impl Verdict {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -6863,6 +6865,7 @@ pub mod call_report {
                 Self::Alive => "VERDICT_ALIVE",
                 Self::Failed => "VERDICT_FAILED",
                 Self::None => "VERDICT_NONE",
+                Self::Begun => "VERDICT_BEGUN",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -6872,6 +6875,7 @@ pub mod call_report {
                 "VERDICT_ALIVE" => Some(Self::Alive),
                 "VERDICT_FAILED" => Some(Self::Failed),
                 "VERDICT_NONE" => Some(Self::None),
+                "VERDICT_BEGUN" => Some(Self::Begun),
                 _ => None,
             }
         }
@@ -7331,7 +7335,8 @@ pub mod health_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Lists the breakers of all dependencies. No errors of its own.
+        /// Lists the breakers of all dependencies that are known: of living workers' tools, and of what was reported. No errors
+        /// of its own.
         pub async fn list_breakers(
             &mut self,
             request: impl tonic::IntoRequest<super::ListBreakersRequest>,
@@ -7444,7 +7449,8 @@ pub mod health_service_server {
             tonic::Response<super::DescribeForModelResponse>,
             tonic::Status,
         >;
-        /// Lists the breakers of all dependencies. No errors of its own.
+        /// Lists the breakers of all dependencies that are known: of living workers' tools, and of what was reported. No errors
+        /// of its own.
         async fn list_breakers(
             &self,
             request: tonic::Request<super::ListBreakersRequest>,

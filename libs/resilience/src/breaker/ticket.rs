@@ -46,6 +46,8 @@ pub enum Cause {
     Operator,
     /// The end that an operator's order named.
     OrderEnded,
+    /// A peer that decided for itself has it open.
+    Peer,
 }
 
 /// A move of a breaker, to be told after it is visible.

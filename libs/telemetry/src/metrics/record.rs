@@ -178,6 +178,18 @@ impl Metrics {
     }
 }
 
+/// Of breakers that another replica decides about.
+impl Metrics {
+    /// Takes back what was said of a dependency's breaker: another replica says it from now on.
+    pub fn breaker_unknown(&self, dependency: &str) {
+        let dependency = self.dependencies.bound(dependency);
+        for state in BreakerState::ALL {
+            let labels = [pair(label::DEPENDENCY, dependency.clone()), pair(label::STATE, state.as_str())];
+            self.breaker_state.record(0, &labels);
+        }
+    }
+}
+
 /// Of a worker.
 impl Metrics {
     /// Counts a worker's slots until what it returns is dropped.

@@ -1,22 +1,20 @@
 //! One breaker, who uses its dependency, and who holds its trial.
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 
 use holdfast_resilience::breaker::{Breaker, Forced, Policy, Position, Ticket, Transition};
 use holdfast_types::{InstanceId, Timestamp};
 
 use super::board::{Order, Standing, Trial};
+use super::published::Record;
+use super::users::Users;
 use super::{CallKind, CallReport, Command, Now};
-
-/// How many of the instances that lately used a dependency are asked for trials in turn.
-const USERS: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Owned {
     breaker: Breaker,
     since: Timestamp,
-    /// Who lately used it; the next trial goes to the first.
-    users: VecDeque<InstanceId>,
+    users: Users,
     trial: Option<(InstanceId, Ticket)>,
     /// The operator's order that it follows.
     order: Option<Order>,
@@ -30,8 +28,15 @@ impl Owned {
         Self::from_breaker(Breaker::new(policy, incarnation, incarnation, now.running), now)
     }
 
-    pub(super) const fn from_breaker(breaker: Breaker, now: Now) -> Self {
-        Self { breaker, since: now.wall, users: VecDeque::new(), trial: None, order: None, moves: Vec::new() }
+    pub(super) fn from_breaker(breaker: Breaker, now: Now) -> Self {
+        Self {
+            breaker,
+            since: now.wall,
+            users: Users::default(),
+            trial: None,
+            order: None,
+            moves: Vec::new(),
+        }
     }
 
     /// Takes over from another owner, where this one stood closed.
@@ -55,32 +60,37 @@ impl Owned {
         view.generation.number == 0 && view.position == Position::Closed
     }
 
-    pub(super) fn report(&mut self, instance: InstanceId, call: &CallReport, now: Now) {
-        if !self.users.contains(&instance) {
-            if self.users.len() >= USERS {
-                self.users.pop_front();
-            }
-            self.users.push_back(instance);
-        }
+    pub(super) fn report(
+        &mut self,
+        instance: InstanceId,
+        call: &CallReport,
+        present: &BTreeSet<InstanceId>,
+        now: Now,
+    ) {
+        self.users.used(instance);
         if let Some(ticket) = self.ticket(instance, call, now) {
             if ticket.trial.is_some() {
                 let moved = self.breaker.begin(ticket, now.running);
                 self.moved(moved, now);
-                self.trial = None;
             }
-            let moved = self.breaker.report(ticket, call.outcome, now.running);
-            self.moved(moved, now);
+            if call.kind != CallKind::TrialBegun {
+                if ticket.trial.is_some() {
+                    self.trial = None;
+                }
+                let moved = self.breaker.report(ticket, call.outcome, now.running);
+                self.moved(moved, now);
+            }
         }
-        self.tick(now);
+        self.tick(present, now);
     }
 
     /// The permission under which a call was made.
     fn ticket(&self, instance: InstanceId, call: &CallReport, now: Now) -> Option<Ticket> {
         match (call.kind, self.trial, call.generation) {
-            (CallKind::Trial, Some((holder, ticket)), Some(generation)) => {
+            (CallKind::Trial | CallKind::TrialBegun, Some((holder, ticket)), Some(generation)) => {
                 (holder == instance && ticket.generation == generation).then_some(ticket)
             }
-            (CallKind::Trial, ..) => None,
+            (CallKind::Trial | CallKind::TrialBegun, ..) => None,
             (CallKind::Plain, _, Some(generation)) => Some(Ticket { generation, trial: None }),
             // Who was never told of this breaker was let through in its first generation.
             (CallKind::Plain, _, None) if self.is_fresh() => {
@@ -109,19 +119,18 @@ impl Owned {
         self.order = order;
     }
 
-    pub(super) fn tick(&mut self, now: Now) {
+    pub(super) fn tick(&mut self, present: &BTreeSet<InstanceId>, now: Now) {
         let moved = self.breaker.tick(now.running);
         self.moved(moved, now);
         // A lease that ran out unused is free again, and goes to the next.
-        let (ticket, moved) = match self.users.front() {
-            Some(_) => self.breaker.lease_trial(now.running),
-            None => (None, None),
+        let (ticket, moved) = match self.users.is_anybody(present) {
+            true => self.breaker.lease_trial(now.running),
+            false => (None, None),
         };
         self.moved(moved, now);
         if let Some(ticket) = ticket
-            && let Some(user) = self.users.pop_front()
+            && let Some(user) = self.users.ask(present)
         {
-            self.users.push_back(user);
             self.trial = Some((user, ticket));
         }
     }
@@ -132,6 +141,7 @@ impl Owned {
             self.since = now.wall;
             self.trial = None;
             self.order = None;
+            self.users.begin_anew();
             self.moves.push((transition.from, transition.to));
         }
     }
@@ -156,5 +166,44 @@ impl Owned {
             order: self.order.clone(),
             trial,
         }
+    }
+
+    /// What is published of it; none where nothing has happened to it.
+    pub(super) fn record(&self, now: Now) -> Option<Record> {
+        let view = self.breaker.view(now.running);
+        (!self.is_fresh()).then(|| Record::of(&self.standing(now), view, now))
+    }
+
+    /// Takes over what an owner before has published.
+    pub(super) fn taken_over(record: &Record, policy: Policy, incarnation: u64, now: Now) -> Self {
+        let mut owned = match record.command() {
+            Some(command) => {
+                let mut owned = Self::new(policy, incarnation, now);
+                owned.force(&command, now);
+                owned
+            }
+            None => {
+                let reports = [record.view];
+                Self::adopted(Breaker::rebuilt(policy, incarnation, incarnation, &reports, now.running), now)
+            }
+        };
+        owned.since = record.since;
+        owned
+    }
+
+    /// Hears what a peer has decided while the two were apart. The later word stands, but nothing is closed by it.
+    pub(super) fn reconcile(&mut self, record: &Record, now: Now) {
+        if !self.is_fresh() && record.since <= self.since {
+            return;
+        }
+        match (record.command(), record.view.position) {
+            (Some(command), _) => self.force(&command, now),
+            (None, Position::Open { left } | Position::HalfOpen { left }) => {
+                let moved = self.breaker.open_for(left, record.view.level, now.running);
+                self.moved(Some(moved), now);
+            }
+            (None, Position::Closed | Position::Forced { .. }) => return,
+        }
+        self.since = record.since;
     }
 }

@@ -8,21 +8,34 @@ use holdfast_proto::{Invalid, v1};
 use holdfast_resilience::breaker::{Forced, Generation, Position, View};
 use holdfast_rpc::status::of_invalid;
 use holdfast_types::time::format_duration;
-use holdfast_types::{Class, Effect, Failure, Reason, Source, Timestamp};
+use holdfast_types::{Class, Effect, Failure, Reason, Source, Timestamp, ToolManifest};
 use tonic::Status;
 
 use super::report::NAME;
+use crate::board::Obeyed;
 use crate::breakers::{Command, Known, Standing};
 use crate::{Error, Health};
 
 pub(super) fn list(health: &Health, request: &v1::ListBreakersRequest) -> v1::ListBreakersResponse {
-    let wanted: BTreeSet<_> = request.dependencies.iter().collect();
+    let wanted: BTreeSet<_> = request.dependencies.iter().map(String::as_str).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.contains(name);
     let board = health.breaking.board();
-    let is_wanted = |(name, _): &(&String, &Standing)| wanted.is_empty() || wanted.contains(name);
-    v1::ListBreakersResponse { breakers: board.iter().filter(is_wanted).map(wire).collect() }
+    let view = health.directory.view();
+    let hosted = view.workers.iter().flat_map(|worker| &worker.info.tools).map(ToolManifest::dependency);
+    // Of what was never reported nothing is known but that nothing keeps it from being called.
+    let untold = |name: &str| v1::Breaker {
+        dependency: name.to_owned(),
+        state: v1::BreakerState::Closed.into(),
+        force: v1::BreakerForce::Auto.into(),
+        ..v1::Breaker::default()
+    };
+    let names: BTreeSet<_> =
+        board.keys().map(String::as_str).chain(hosted).filter(|name| is_wanted(name)).collect();
+    let of = |name| board.get_key_value(name).map_or_else(|| untold(name), wire);
+    v1::ListBreakersResponse { breakers: names.into_iter().map(of).collect() }
 }
 
-pub(super) fn force(
+pub(super) async fn force(
     health: &Health,
     request: v1::ForceBreakerRequest,
 ) -> Result<v1::ForceBreakerResponse, Status> {
@@ -30,8 +43,10 @@ pub(super) fn force(
     if !health.breaking.board().contains_key(&name) && !health.directory.knows_dependency(&name) {
         return Err(Error::UnknownDependency { name }.into());
     }
-    health.breaking.change(|breakers, now| breakers.force(&name, &command, now));
     tracing::warn!(dependency = name, ?command, reason = request.reason, "breaker forced by an operator");
+    if health.breaking.force(&name, command).await == Obeyed::NotYet {
+        return Err(Error::NotConfirmed { name }.into());
+    }
     let breaker = health.breaking.board().get_key_value(&name).map(wire);
     Ok(v1::ForceBreakerResponse { breaker })
 }

@@ -30,7 +30,7 @@ pub(super) fn report(health: &Health, request: v1::ReportRequest) -> Result<v1::
         return Ok(v1::ReportResponse { wants_breakers: false });
     };
     judge(health, &mut said, &workers);
-    health.breaking.change(|breakers, now| breakers.hear(&said, now));
+    health.breaking.change(|replica, now| replica.hear(said, now));
     let wants_breakers = acquaintance == Acquaintance::First && request.breakers.is_empty();
     Ok(v1::ReportResponse { wants_breakers })
 }
@@ -82,10 +82,16 @@ fn read_call(call: &v1::CallReport) -> Result<(CallReport, Option<WorkerId>), In
     let outcome = match call.verdict() {
         Verdict::Alive => Outcome::Success { took },
         Verdict::Failed => Outcome::Failure { took, retry_after },
-        Verdict::None => Outcome::Nothing,
-        Verdict::Unspecified => return Err(Invalid::new("verdict", call.verdict, "ALIVE, FAILED or NONE")),
+        Verdict::None | Verdict::Begun => Outcome::Nothing,
+        Verdict::Unspecified => {
+            return Err(Invalid::new("verdict", call.verdict, "ALIVE, FAILED, NONE or BEGUN"));
+        }
     };
-    let kind = if call.trial { CallKind::Trial } else { CallKind::Plain };
+    let kind = match (call.trial, call.verdict()) {
+        (true, Verdict::Begun) => CallKind::TrialBegun,
+        (true, _) => CallKind::Trial,
+        (false, _) => CallKind::Plain,
+    };
     let generation = call.generation.as_ref().and_then(read_generation);
     let dependency = fields::some_text("dependency", call.dependency.clone())?;
     if dependency.len() > NAME {

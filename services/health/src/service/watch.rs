@@ -18,6 +18,7 @@ use tonic::Status;
 use super::breakers::{generation, wire};
 use super::view::live_worker;
 use crate::Health;
+use crate::board::Breaking;
 use crate::breakers::{Board, Trial};
 
 /// A watcher sees the difference between what it was last told and the newest state: one that is slow gets fewer and
@@ -26,6 +27,7 @@ pub(super) fn watch(
     health: &Health,
     instance: Option<InstanceId>,
 ) -> BoxStream<'static, Result<v1::WatchResponse, Status>> {
+    let watching = instance.map(|instance| Watching::begin(health.breaking.clone(), instance));
     let mut views = health.directory.subscribe();
     let mut boards = health.breaking.subscribe();
     let (view, board) = (views.borrow_and_update().clone(), boards.borrow_and_update().clone());
@@ -43,7 +45,7 @@ pub(super) fn watch(
         board,
         trials: BTreeMap::new(),
     };
-    let watcher = Watcher { views, boards, told };
+    let watcher = Watcher { views, boards, told, _watching: watching };
     let changes = stream::unfold(watcher, Watcher::next).map(stream::iter).flatten();
     let end = health.ended.clone().cancelled_owned();
     stream::once(async { Ok(opening) }).chain(changes).take_until(end).boxed()
@@ -55,6 +57,26 @@ struct Watcher {
     views: watch::Receiver<Arc<DirectoryView>>,
     boards: watch::Receiver<Arc<Board>>,
     told: Told,
+    _watching: Option<Watching>,
+}
+
+/// An instance that watches, and may be asked for a trial as long as it does.
+struct Watching {
+    breaking: Arc<Breaking>,
+    instance: InstanceId,
+}
+
+impl Watching {
+    fn begin(breaking: Arc<Breaking>, instance: InstanceId) -> Self {
+        breaking.change(|replica, now| replica.watches(instance, now));
+        Self { breaking, instance }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.breaking.change(|replica, now| replica.leaves(self.instance, now));
+    }
 }
 
 /// What a watcher knows.
