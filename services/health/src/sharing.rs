@@ -65,7 +65,12 @@ impl Sharer {
         match answer {
             Ok(answer) => {
                 let heard = read(answer);
+                let is_news = !heard.letters.is_empty();
                 self.breaking.show(|replica, now| replica.hears(heard, said, incarnation, now));
+                if is_news {
+                    // What follows from them is published at once.
+                    self.breaking.news.notify_one();
+                }
                 Ok(())
             }
             Err(error) => {

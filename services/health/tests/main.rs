@@ -6,3 +6,4 @@ mod ejection;
 mod grpc;
 mod registry;
 mod remote;
+mod shared;

@@ -171,7 +171,9 @@ impl Owned {
     /// What is published of it; none where nothing has happened to it.
     pub(super) fn record(&self, now: Now) -> Option<Record> {
         let view = self.breaker.view(now.running);
-        (!self.is_fresh()).then(|| Record::of(&self.standing(now), view, now))
+        // By the clock that runs on: the wall's may have jumped since the order was given.
+        let left = self.breaker.next_timer().map(|end| end.saturating_sub(now.running));
+        (!self.is_fresh()).then(|| Record::of(&self.standing(now), view, left))
     }
 
     /// Takes over what an owner before has published.
@@ -198,6 +200,7 @@ impl Owned {
         }
         match (record.command(), record.view.position) {
             (Some(command), _) => self.force(&command, now),
+            (None, _) if self.order.is_some() => return,
             (None, Position::Open { left } | Position::HalfOpen { left }) => {
                 let moved = self.breaker.open_for(left, record.view.level, now.running);
                 self.moved(Some(moved), now);

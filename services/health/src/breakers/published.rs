@@ -8,8 +8,8 @@ use std::time::Duration;
 use holdfast_resilience::breaker::{Forced, Position, View};
 use holdfast_types::{InstanceId, Timestamp, time};
 
+use super::Command;
 use super::board::{Board, Order, Standing, Trial};
-use super::{Command, Now};
 
 /// All breakers to which something has happened.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -81,11 +81,12 @@ impl Published {
 }
 
 impl Record {
-    pub(super) fn of(standing: &Standing, view: View, now: Now) -> Self {
-        let order = standing.order.as_ref().map(|order| OrderRecord {
-            reason: order.reason.to_string(),
-            left: order.until.map(|until| until.since(now.wall)),
-        });
+    /// `left` is how long until the breaker's timer.
+    pub(super) fn of(standing: &Standing, view: View, left: Option<Duration>) -> Self {
+        let order = standing
+            .order
+            .as_ref()
+            .map(|order| OrderRecord { reason: order.reason.to_string(), left: order.until.and(left) });
         let trial =
             standing.trial.map(|trial| TrialRecord { instance: trial.instance, number: trial.number });
         Self { view, since: standing.since, order, trial }

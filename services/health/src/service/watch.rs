@@ -10,6 +10,7 @@ use holdfast_ports::{DirectoryView, Standing};
 use holdfast_proto::convert::time;
 use holdfast_proto::v1;
 use holdfast_proto::v1::watch_response::Change;
+use holdfast_resilience::breaker::Position;
 use holdfast_types::worker::WorkerInfo;
 use holdfast_types::{InstanceId, WorkerId};
 use tokio::sync::watch;
@@ -139,10 +140,15 @@ impl Told {
             if let Some(trial) = permit
                 && self.trials.insert(name.clone(), trial) != Some(trial)
             {
+                // Less where the word of it was on its way for long.
+                let valid_for = match standing.position {
+                    Position::HalfOpen { left } => left.min(self.valid_for),
+                    _ => self.valid_for,
+                };
                 changes.push(Change::Trial(v1::TrialPermit {
                     dependency: name.clone(),
                     generation: Some(generation(standing.generation)),
-                    valid_for: Some(time::duration(self.valid_for)),
+                    valid_for: Some(time::duration(valid_for)),
                 }));
             }
         }
