@@ -15,7 +15,7 @@ holdfast: v1
 name: ejected
 steps:
   - { id: a, tool: look, args: { n: 1 } }
-  - { id: b, tool: look, args: { n: 2 }, after: [a] }
+  - { id: b, tool: look, args: { n: 2 } }
 output: { a: '${steps.a.result}', b: '${steps.b.result}' }
 ";
 

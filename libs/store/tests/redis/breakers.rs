@@ -33,7 +33,11 @@ async fn one_replica_is_the_owner_only_its_board_is_taken_and_letters_are_read_o
     let first = place.exchange(word("a", Some("early"), &[])).await.unwrap();
     assert_eq!((first.role, board(&first)), (ShareRole::NewOwner, None));
     let again = place.exchange(word("a", Some("of a"), &[])).await.unwrap();
-    assert_eq!((again.role, board(&again)), (ShareRole::Owner, None), "what came with its first word was not taken");
+    assert_eq!(
+        (again.role, board(&again)),
+        (ShareRole::Owner, None),
+        "what came with its first word was not taken"
+    );
     let follower = other.exchange(word("b", Some("of b"), &["one", "two"])).await.unwrap();
     assert_eq!((follower.role, board(&follower).as_deref()), (ShareRole::Follower, Some("of a")));
     let owner = place.exchange(word("a", Some("of a"), &[])).await.unwrap();

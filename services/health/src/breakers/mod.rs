@@ -201,8 +201,8 @@ impl Breakers {
 
     /// What the owner publishes.
     pub(crate) fn publish(&self, now: Now) -> Published {
-        let record = |(name, owned): (&String, &Owned)| Some((name.clone(), owned.record(now)?));
-        Published { breakers: self.owned.iter().filter_map(record).collect() }
+        let record = |(name, owned): (&String, &Owned)| (name.clone(), owned.record(now));
+        Published { breakers: self.owned.iter().map(record).collect() }
     }
 
     /// Starts as the next owner, under a new incarnation: what was open stays open, and an operator's order stands.

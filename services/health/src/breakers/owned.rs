@@ -168,12 +168,12 @@ impl Owned {
         }
     }
 
-    /// What is published of it; none where nothing has happened to it.
-    pub(super) fn record(&self, now: Now) -> Option<Record> {
+    /// What is published of it.
+    pub(super) fn record(&self, now: Now) -> Record {
         let view = self.breaker.view(now.running);
         // By the clock that runs on: the wall's may have jumped since the order was given.
         let left = self.breaker.next_timer().map(|end| end.saturating_sub(now.running));
-        (!self.is_fresh()).then(|| Record::of(&self.standing(now), view, left))
+        Record::of(&self.standing(now), view, left)
     }
 
     /// Takes over what an owner before has published.

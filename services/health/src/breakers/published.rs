@@ -11,7 +11,7 @@ use holdfast_types::{InstanceId, Timestamp, time};
 use super::Command;
 use super::board::{Board, Order, Standing, Trial};
 
-/// All breakers to which something has happened.
+/// All breakers that the owner knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Published {
     pub(super) breakers: BTreeMap<String, Record>,
@@ -41,7 +41,7 @@ pub(super) struct TrialRecord {
 }
 
 impl Published {
-    /// Says whether nothing has happened to any breaker.
+    /// Says whether there is no breaker.
     pub(crate) fn is_empty(&self) -> bool {
         self.breakers.is_empty()
     }
@@ -51,6 +51,18 @@ impl Published {
     pub(crate) fn that_hold_calls(mut self) -> Self {
         self.breakers.retain(|_, record| record.view.position != Position::Closed);
         self
+    }
+
+    /// Says whether it is an older word of an owner of whom `other` is a newer one: it was published before, and is read
+    /// after, while the next owner has not said anything yet.
+    pub(crate) fn is_older_than(&self, other: &Self) -> bool {
+        self.breakers.iter().any(|(name, record)| {
+            let generation = record.view.generation;
+            other.breakers.get(name).is_some_and(|other| {
+                let later = other.view.generation;
+                later.incarnation == generation.incarnation && later.number > generation.number
+            })
+        })
     }
 
     /// The same, as it is after so much time in which nobody decided anything.

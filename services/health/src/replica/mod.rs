@@ -264,6 +264,7 @@ impl Replica {
                 self.role = Role::Owner { visible: std::mem::take(&mut self.offered) };
             }
             Role::Follower { published, at } => {
+                let board = board.filter(|board| !board.is_older_than(&published));
                 let known = board.unwrap_or_else(|| published.after(now.running.saturating_sub(at)));
                 self.starts_from(&known, incarnation, now);
             }
@@ -290,7 +291,7 @@ impl Replica {
             Role::Follower { published, at } => {
                 // They have been heard.
                 self.outbox.drain(..self.sent.min(self.outbox.len()));
-                if let Some(board) = board {
+                if let Some(board) = board.filter(|board| !board.is_older_than(published)) {
                     (*published, *at) = (board, now.running);
                 }
             }
@@ -301,7 +302,8 @@ impl Replica {
                 if !told.is_empty() {
                     self.outbox.push_back(Letter::Peer(told));
                 }
-                self.role = Role::Follower { published: board.unwrap_or(own), at: now.running };
+                let newest = board.filter(|board| !board.is_older_than(&own)).unwrap_or(own);
+                self.role = Role::Follower { published: newest, at: now.running };
             }
         }
         self.sent = 0;
