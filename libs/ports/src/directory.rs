@@ -8,6 +8,19 @@ use holdfast_types::{Timestamp, ToolManifest, ToolName, WorkerId};
 
 use crate::{Result, Tools};
 
+/// Whether a live worker is given new calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// It is.
+    #[default]
+    Taking,
+    /// It is not while another hosts the tool: its calls failed where others' did not. Those that run there go on.
+    Ejected {
+        /// When it takes calls again.
+        until: Timestamp,
+    },
+}
+
 /// A worker that counts as alive, and the way to call it.
 #[derive(Clone)]
 pub struct LiveWorker {
@@ -15,6 +28,8 @@ pub struct LiveWorker {
     pub info: Arc<WorkerInfo>,
     /// When it last proved that it takes work.
     pub proven_at: Timestamp,
+    /// Whether it is given new calls.
+    pub standing: Standing,
     /// The way to call it.
     pub tools: Arc<dyn Tools>,
 }

@@ -5,6 +5,7 @@
 //! happened is then unknown, so a caller that needs to know asks again with the same id.
 
 mod blobs;
+mod breaker_share;
 mod checkpoints;
 mod directory;
 mod error;
@@ -15,8 +16,9 @@ mod leases;
 mod tools;
 
 pub use blobs::Blobs;
+pub use breaker_share::{BreakerShare, ShareAnswer, ShareRole, ShareWord, Vacancy};
 pub use checkpoints::{Checkpoint, CheckpointId, Checkpoints, PendingWrite};
-pub use directory::{Directory, DirectoryView, LiveWorker};
+pub use directory::{Directory, DirectoryView, LiveWorker, Standing};
 pub use error::{Error, Result};
 pub use inbox::Inbox;
 pub use journal::{Journal, Page, TaskPage, Tasks};

@@ -45,10 +45,23 @@ pub struct Breaker {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
-    Closed { window: Window, in_a_row: u32, since: Duration },
-    Open { until: Duration },
-    HalfOpen { trial: Trial, successes: u32 },
-    Forced(Forced),
+    Closed {
+        window: Window,
+        in_a_row: u32,
+        since: Duration,
+    },
+    Open {
+        until: Duration,
+    },
+    HalfOpen {
+        trial: Trial,
+        successes: u32,
+    },
+    /// As an operator ordered, until then; none: until the order is taken back.
+    Forced {
+        order: Forced,
+        until: Option<Duration>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +105,7 @@ impl Breaker {
             Position::Closed | Position::Forced { .. } => None,
         });
         match (order, left.max()) {
-            (Some(order), _) => breaker.state = State::Forced(order),
+            (Some(order), _) => breaker.state = State::Forced { order, until: None },
             (None, Some(left)) => breaker.state = State::Open { until: now.saturating_add(left) },
             (None, None) => {}
         }
@@ -114,7 +127,7 @@ impl Breaker {
             Position::HalfOpen { left } => {
                 State::Open { until: now.saturating_add(left.max(self.policy.trial_timeout)) }
             }
-            Position::Forced { order } => State::Forced(order),
+            Position::Forced { order } => State::Forced { order, until: None },
         };
     }
 
@@ -132,17 +145,29 @@ impl Breaker {
             | State::HalfOpen { trial: Trial::Leased { until, .. } | Trial::Running { until, .. }, .. } => {
                 Some(until)
             }
-            State::Closed { .. } | State::HalfOpen { trial: Trial::Free, .. } | State::Forced(_) => None,
+            State::Forced { until, .. } => until,
+            State::Closed { .. } | State::HalfOpen { trial: Trial::Free, .. } => None,
         }
     }
 
-    /// Does what time alone does: an open breaker becomes half-open, an unused trial lease is free again, and a
-    /// trial without a sign opens it anew.
+    /// Does what time alone does: an open breaker becomes half-open, an unused trial lease is free again, a trial
+    /// without a sign opens it anew, and an order whose end is reached is over.
     pub fn tick(&mut self, now: Duration) -> Option<Transition> {
         match &mut self.state {
             State::Open { until } if *until <= now => {
                 let half_open = State::HalfOpen { trial: Trial::Free, successes: 0 };
                 Some(self.go(half_open, Cause::Timer, now))
+            }
+            // Nobody has seen the dependency while it was held open: one trial looks first.
+            State::Forced { order: Forced::Open, until: Some(until) } if *until <= now => {
+                self.level = 0;
+                let half_open = State::HalfOpen { trial: Trial::Free, successes: 0 };
+                Some(self.go(half_open, Cause::OrderEnded, now))
+            }
+            State::Forced { order: Forced::Closed, until: Some(until) } if *until <= now => {
+                self.level = 0;
+                let closed = self.closed(now);
+                Some(self.go(closed, Cause::OrderEnded, now))
             }
             State::HalfOpen { trial, .. } => match *trial {
                 Trial::Leased { until, .. } if until <= now => {
@@ -162,7 +187,7 @@ impl Breaker {
     pub fn admit(&mut self, now: Duration) -> (Admission, Option<Transition>) {
         let transition = self.tick(now);
         let admission = match &self.state {
-            State::Closed { .. } | State::Forced(Forced::Closed) => {
+            State::Closed { .. } | State::Forced { order: Forced::Closed, .. } => {
                 Admission::Admitted(Ticket { generation: self.generation, trial: None })
             }
             State::HalfOpen { trial: Trial::Free, .. } => {
@@ -171,7 +196,9 @@ impl Breaker {
                     until: now.saturating_add(policy.trial_timeout),
                 }))
             }
-            State::Forced(Forced::Open) => Admission::Refused { retry_after: None },
+            State::Forced { order: Forced::Open, until } => {
+                Admission::Refused { retry_after: until.map(|until| until.saturating_sub(now)) }
+            }
             State::Open { .. } | State::HalfOpen { .. } => {
                 Admission::Refused { retry_after: self.next_timer().map(|until| until.saturating_sub(now)) }
             }
@@ -221,18 +248,30 @@ impl Breaker {
         match self.state {
             State::Closed { .. } => self.report_closed(outcome, now),
             State::HalfOpen { .. } => self.report_trial(ticket, outcome, now),
-            State::Open { .. } | State::Forced(_) => None,
+            State::Open { .. } | State::Forced { .. } => None,
         }
     }
 
-    /// Forces it by an operator's order.
+    /// Forces it by an operator's order, until that is taken back.
     pub fn force(&mut self, order: Forced, now: Duration) -> Transition {
-        self.go(State::Forced(order), Cause::Operator, now)
+        self.go(State::Forced { order, until: None }, Cause::Operator, now)
+    }
+
+    /// Forces it by an operator's order that ends by itself: an order to stay open becomes half-open then, one to stay
+    /// closed becomes closed, with nothing counted.
+    pub fn force_until(&mut self, order: Forced, until: Duration, now: Duration) -> Transition {
+        self.go(State::Forced { order, until: Some(until) }, Cause::Operator, now)
+    }
+
+    /// Opens it for so long because a peer has it open: what was let through until now is of another generation then.
+    pub fn open_for(&mut self, left: Duration, level: u32, now: Duration) -> Transition {
+        self.level = self.level.max(level);
+        self.go(State::Open { until: now.saturating_add(left) }, Cause::Peer, now)
     }
 
     /// Ends an operator's order: it starts anew, closed. None where there is no order.
     pub fn release(&mut self, now: Duration) -> Option<Transition> {
-        let State::Forced(_) = self.state else { return None };
+        let State::Forced { .. } = self.state else { return None };
         self.level = 0;
         let closed = self.closed(now);
         Some(self.go(closed, Cause::Operator, now))
@@ -331,13 +370,13 @@ impl Breaker {
             State::Closed { .. } => Position::Closed,
             State::Open { .. } => Position::Open { left },
             State::HalfOpen { .. } => Position::HalfOpen { left },
-            State::Forced(order) => Position::Forced { order },
+            State::Forced { order, .. } => Position::Forced { order },
         }
     }
 }
 
 /// Vigna's splitmix64: well spread from any seed, and the same everywhere.
-const fn splitmix(seed: u64) -> u64 {
+pub(crate) const fn splitmix(seed: u64) -> u64 {
     let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

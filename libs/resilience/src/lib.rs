@@ -12,6 +12,7 @@ pub mod fair;
 pub mod keys;
 pub mod loops;
 pub mod meter;
+pub mod outlier;
 pub mod pace;
 pub mod saga;
 pub mod window;

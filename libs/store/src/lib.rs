@@ -5,6 +5,7 @@
 //! - [`SqliteStore`]: journal, tasks, leases, keys, inboxes, blobs and checkpoints in one database file
 //! - [`PostgresStore`]: the same in a PostgreSQL database, for any number of replicas
 //! - [`RedisKeys`], [`FrontedKeys`]: the key table on Redis alone, and with Redis before it
+//! - [`RedisBreakers`]: the place at which replicas of `health` meet
 //! - `suite` (feature `suite`): what a backend has to do, as tests for any backend
 //! - `rules`: what a store decides, without I/O; `sqlite`, `postgres`: the rows
 
@@ -28,7 +29,8 @@ mod survey;
 mod tail;
 
 pub use self::redis::{
-    FrontedKeys, RedisConfig, RedisError, RedisFinding, RedisKeeps, RedisKeys, RedisReport, check_redis,
+    FrontedKeys, RedisBreakers, RedisConfig, RedisError, RedisFinding, RedisKeeps, RedisKeys, RedisReport,
+    check_redis,
 };
 pub use backlog::Backlog;
 pub use error::{Error, Result};

@@ -3,6 +3,8 @@
 
 #[path = "redis/alone.rs"]
 mod alone;
+#[path = "redis/breakers.rs"]
+mod breakers;
 #[path = "common/certificates.rs"]
 mod certificates;
 #[path = "redis/check.rs"]

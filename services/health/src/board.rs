@@ -6,47 +6,108 @@ use std::time::Duration;
 use holdfast_resilience::breaker::{Forced, Policy, Position};
 use holdfast_runtime::{BootInstant, Clock, Entropy};
 use holdfast_telemetry::{BreakerState, Metrics};
+use holdfast_types::InstanceId;
 use tokio::sync::{Notify, watch};
 
-use crate::breakers::{Board, Breakers, Move, Now};
+use crate::breakers::{Acquaintance, Board, Command, Move, Now, Standing};
+use crate::replica::Replica;
+
+/// How long a follower waits until the owner has done what an operator says.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(3);
+
+/// Whether an operator's order is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Obeyed {
+    /// It is.
+    Done,
+    /// The replica that decides has not confirmed it.
+    NotYet,
+}
 
 /// The breakers of the service.
 pub(crate) struct Breaking {
     clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
     started: BootInstant,
     // A std mutex: held to change and to look, never across an await.
-    breakers: Mutex<Breakers>,
+    replica: Mutex<Replica>,
     board: watch::Sender<Arc<Board>>,
     metrics: Arc<Metrics>,
     /// A timer may be due earlier than before.
     changed: Notify,
+    /// The other replicas have something to hear.
+    pub(crate) news: Notify,
 }
 
 impl Breaking {
     pub(crate) fn new(
         policy: Policy,
+        lease: Duration,
         clock: Arc<dyn Clock>,
-        entropy: &dyn Entropy,
+        entropy: Arc<dyn Entropy>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let breakers = Mutex::new(Breakers::new(policy, entropy.next_u64()));
+        let replica = Mutex::new(Replica::new(policy, entropy.next_u64(), lease));
         let started = clock.boot();
         let board = watch::Sender::new(Arc::default());
-        Self { clock, started, breakers, board, metrics, changed: Notify::new() }
+        let (changed, news) = (Notify::new(), Notify::new());
+        Self { clock, entropy, started, replica, board, metrics, changed, news }
     }
 
     /// Changes the breakers, and shows the new board to watchers.
-    pub(crate) fn change<T>(&self, act: impl FnOnce(&mut Breakers, Now) -> T) -> T {
-        let mut breakers = self.lock();
+    pub(crate) fn change<T>(&self, act: impl FnOnce(&mut Replica, Now) -> T) -> T {
+        let done = self.show(act);
+        self.news.notify_one();
+        done
+    }
+
+    /// Changes the breakers as [`Breaking::change`] does, where the other replicas have nothing to hear of it.
+    pub(crate) fn show<T>(&self, act: impl FnOnce(&mut Replica, Now) -> T) -> T {
+        let mut replica = self.lock();
         let now = self.now();
-        let done = act(&mut breakers, now);
-        for Move { dependency, from, to } in breakers.take_moves() {
+        let decided = replica.decides();
+        let done = act(&mut replica, now);
+        for Move { dependency, from, to } in replica.take_moves() {
             self.metrics.breaker_transition(&dependency, state(from), state(to));
         }
-        self.board.send_replace(Arc::new(breakers.board(now)));
-        drop(breakers);
+        let board = replica.board(now);
+        if decided && !replica.decides() {
+            // From now on another says where they are.
+            board.keys().for_each(|dependency| self.metrics.breaker_unknown(dependency));
+        }
+        self.board.send_replace(Arc::new(board));
+        drop(replica);
         self.changed.notify_one();
         done
+    }
+
+    /// Says whether a report is new; see [`Replica::accept`].
+    pub(crate) fn accept(&self, instance: InstanceId, number: u64) -> Option<Acquaintance> {
+        self.lock().accept(instance, number)
+    }
+
+    /// Does what an operator says; where another replica decides, waits until that has done it, and says whether it has.
+    /// Cancel-safe: the order stands or is on its way.
+    pub(crate) async fn force(&self, dependency: &str, command: Command) -> Obeyed {
+        let mut boards = self.subscribe();
+        let before = self.board().remove(dependency).map(|standing| standing.generation);
+        let wants_hold = matches!(command, Command::Hold { .. });
+        let is_done = |standing: &Standing| {
+            let is_held = matches!(standing.position, Position::Forced { .. });
+            is_held == wants_hold && (!wants_hold || Some(standing.generation) != before)
+        };
+        let decides = self.change(|replica, now| {
+            replica.force(dependency, command.clone(), now);
+            replica.decides()
+        });
+        if decides {
+            return Obeyed::Done;
+        }
+        let done = boards.wait_for(|board| board.get(dependency).map_or(!wants_hold, is_done));
+        match tokio::time::timeout(CONFIRMED_WITHIN, done).await {
+            Ok(Ok(_)) => Obeyed::Done,
+            Ok(Err(_)) | Err(_) => Obeyed::NotYet,
+        }
     }
 
     pub(crate) fn board(&self) -> Board {
@@ -65,16 +126,16 @@ impl Breaking {
                 () = self.changed.notified() => continue,
                 () = wait(due) => {}
             }
-            self.change(|breakers, now| breakers.tick(now));
+            self.change(Replica::tick);
         }
     }
 
-    fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         Now { running: self.clock.boot().since(self.started), wall: self.clock.now() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Breakers> {
-        self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Replica> {
+        self.replica.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

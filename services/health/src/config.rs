@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use holdfast_resilience::breaker::Policy;
+use holdfast_resilience::outlier;
+use holdfast_runtime::config::human_duration;
+use serde::{Deserialize, Serialize};
 
 /// The settings of the directory (DESIGN section 13).
 #[derive(Debug, Clone)]
@@ -19,6 +22,10 @@ pub struct Config {
     pub recheck: Duration,
     /// When breakers open and close.
     pub breaker: Policy,
+    /// When a single worker is ejected.
+    pub outlier: outlier::Policy,
+    /// How the breakers are shared with other replicas, where there are any.
+    pub sharing: Sharing,
 }
 
 impl Default for Config {
@@ -30,7 +37,28 @@ impl Default for Config {
             check_timeout: Duration::from_secs(3),
             recheck: Duration::from_millis(200),
             breaker: Policy::default(),
+            outlier: outlier::Policy::default(),
+            sharing: Sharing::default(),
         }
+    }
+}
+
+/// How the breakers are shared with other replicas, over Redis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sharing {
+    /// How long the replica that decides does so without a sign, before another takes its place; at least four times
+    /// `every`.
+    #[serde(with = "human_duration")]
+    pub lease: Duration,
+    /// How often replicas hear of each other, besides when there is news.
+    #[serde(with = "human_duration")]
+    pub every: Duration,
+}
+
+impl Default for Sharing {
+    fn default() -> Self {
+        Self { lease: Duration::from_secs(3), every: Duration::from_millis(250) }
     }
 }
 

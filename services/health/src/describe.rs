@@ -31,6 +31,11 @@ pub(crate) enum Availability {
         /// When the next trial is due, where that is known.
         retry_at: Option<Timestamp>,
     },
+    /// An operator holds the breaker of what it depends on open.
+    SwitchedOff {
+        /// When the order ends, where it names an end.
+        until: Option<Timestamp>,
+    },
     /// Nobody hosts it.
     Gone,
 }
@@ -63,7 +68,11 @@ pub(crate) fn note(
         (Presence::Lost, _) => Some(note(Availability::Unavailable, Some(since), alternatives())),
         (Presence::Gone, _) => Some(note(Availability::Gone, Some(since), alternatives())),
         (Presence::Hosted, Some(breaker)) if !breaker.passes() => {
-            Some(note(Availability::Broken { retry_at: breaker.retry_at }, Some(since), alternatives()))
+            let availability = match breaker.order {
+                Some(_) => Availability::SwitchedOff { until: breaker.retry_at },
+                None => Availability::Broken { retry_at: breaker.retry_at },
+            };
+            Some(note(availability, Some(since), alternatives()))
         }
         (Presence::Hosted, _) => {
             (since_version > 0).then(|| note(Availability::Available, Some(since), Vec::new()))
@@ -99,16 +108,16 @@ impl Note {
                 "{tool} is not available{since}: no worker that hosts it answers. It may come back, nobody knows when.{}",
                 self.instead()
             ),
-            Availability::Broken { retry_at } => {
-                let back = match retry_at {
-                    Some(at) => format!("It is expected back in {}.", how_long(now, at)),
-                    None => "Nobody knows when it will be back.".to_owned(),
-                };
-                format!(
-                    "{tool} is not available{since}: what it depends on keeps failing. {back}{}",
-                    self.instead()
-                )
-            }
+            Availability::Broken { retry_at } => format!(
+                "{tool} is not available{since}: what it depends on keeps failing. {}{}",
+                expected(retry_at, now),
+                self.instead()
+            ),
+            Availability::SwitchedOff { until } => format!(
+                "{tool} is not available{since}: an operator has switched it off. {}{}",
+                expected(until, now),
+                self.instead()
+            ),
             Availability::Gone => {
                 format!("{tool} is not available{since}: no worker hosts it.{}", self.instead())
             }
@@ -118,7 +127,7 @@ impl Note {
     /// When it is expected back, where that is known.
     pub(crate) const fn expected_back(&self) -> Option<Timestamp> {
         match self.availability {
-            Availability::Broken { retry_at } => retry_at,
+            Availability::Broken { retry_at: at } | Availability::SwitchedOff { until: at } => at,
             Availability::Available | Availability::Unavailable | Availability::Gone => None,
         }
     }
@@ -136,6 +145,13 @@ pub(crate) fn text(notes: &[Note], now: Timestamp) -> String {
     }
     let lines: Vec<_> = notes.iter().map(|note| format!("- {}", note.sentence(now))).collect();
     format!("Tool availability has changed:\n{}", lines.join("\n"))
+}
+
+fn expected(back: Option<Timestamp>, now: Timestamp) -> String {
+    match back {
+        Some(at) => format!("It is expected back in {}.", how_long(now, at)),
+        None => "Nobody knows when it will be back.".to_owned(),
+    }
 }
 
 fn how_long(since: Timestamp, now: Timestamp) -> String {
@@ -164,14 +180,16 @@ mod tests {
         let gone = Note { availability: Availability::Gone, since: None, ..lost(vec![]) };
         let retry_at = Some(Timestamp::from_micros(95_500_000));
         let broken = Note { availability: Availability::Broken { retry_at }, ..lost(vec![]) };
+        let off = Note { availability: Availability::SwitchedOff { until: None }, ..lost(vec![]) };
         assert_eq!(
-            text(&[lost(vec![]), lost(vec![other]), back, gone, broken], now),
+            text(&[lost(vec![]), lost(vec![other]), back, gone, broken, off], now),
             "Tool availability has changed:\n\
              - search_flights is not available (for 1m30s): no worker that hosts it answers. It may come back, nobody knows when.\n\
              - search_flights is not available (for 1m30s): no worker that hosts it answers. It may come back, nobody knows when. Use instead: search_flights_b.\n\
              - search_flights can be used again (for 1m30s).\n\
              - search_flights is not available: no worker hosts it.\n\
-             - search_flights is not available (for 1m30s): what it depends on keeps failing. It is expected back in 5s."
+             - search_flights is not available (for 1m30s): what it depends on keeps failing. It is expected back in 5s.\n\
+             - search_flights is not available (for 1m30s): an operator has switched it off. Nobody knows when it will be back."
         );
         assert_eq!(text(&[], now), "");
     }

@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use holdfast_ports::{DirectoryView, Tools};
+use holdfast_resilience::outlier::{Blame, Ending};
 use holdfast_runtime::Clock;
 use holdfast_telemetry::Metrics;
 use holdfast_types::worker::WorkerInfo;
 use holdfast_types::{Class, Effect, Failure, Reason, Timestamp, ToolName, WorkerId};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
+use crate::ejections::Ejections;
 use crate::keeper::{Keeper, Lease};
 use crate::registry::{Change, Check, Registry};
 use crate::{Config, Error};
@@ -27,19 +29,30 @@ pub(crate) struct Directory {
     kept: Mutex<Kept>,
     metrics: Arc<Metrics>,
     view: watch::Sender<Arc<DirectoryView>>,
+    /// A worker was ejected: a timer may be due earlier than before.
+    ejected: Notify,
 }
 
-#[derive(Default)]
 struct Kept {
     registry: Registry,
     keepers: BTreeMap<WorkerId, Keeper>,
+    ejections: Ejections,
 }
 
 impl Directory {
-    pub(crate) fn new(config: Config, clock: Arc<dyn Clock>, dial: Dial, metrics: Arc<Metrics>) -> Arc<Self> {
+    /// Makes an empty directory. `seed` is random: it spreads how long workers are ejected.
+    pub(crate) fn new(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        dial: Dial,
+        metrics: Arc<Metrics>,
+        seed: u64,
+    ) -> Arc<Self> {
         let version = version_at(clock.now());
         let view = watch::Sender::new(Arc::new(DirectoryView { version, workers: Vec::new() }));
-        Arc::new(Self { config, clock, dial, kept: Mutex::default(), metrics, view })
+        let ejections = Ejections::new(config.outlier.clone(), seed, clock.clone(), metrics.clone());
+        let kept = Kept { registry: Registry::default(), keepers: BTreeMap::new(), ejections };
+        Arc::new(Self { config, clock, dial, kept: Mutex::new(kept), metrics, view, ejected: Notify::new() })
     }
 
     /// Registers a worker once it was called back, or renews its registration.
@@ -79,7 +92,7 @@ impl Directory {
         let mut kept = self.kept();
         kept.registry.put(Arc::new(info), tools, self.clock.now());
         kept.keepers.insert(worker, keeper);
-        let Kept { registry, keepers } = &mut *kept;
+        let Kept { registry, keepers, .. } = &mut *kept;
         keepers.retain(|id, _| registry.get(*id).is_some());
         self.publish(&mut kept);
         tracing::info!(%worker, address, "worker registered");
@@ -136,8 +149,47 @@ impl Directory {
     /// Ends all registrations.
     pub(crate) fn clear(&self) {
         let mut kept = self.kept();
-        *kept = Kept::default();
+        kept.registry = Registry::default();
+        kept.keepers.clear();
         self.publish(&mut kept);
+    }
+
+    /// Takes in how calls of workers ended; says of each on whom a failure is to be counted, in their order.
+    pub(crate) fn calls_ended(&self, calls: &[(WorkerId, &str, Ending)]) -> Vec<Blame> {
+        let mut kept = self.kept();
+        let report = |(worker, dependency, ending): &(WorkerId, &str, Ending)| {
+            kept.ejections.report(*worker, dependency, *ending)
+        };
+        let blames = calls.iter().map(report).collect();
+        self.show_ejections(&mut kept);
+        blames
+    }
+
+    /// Lets ejected workers back when their time is over, for ever.
+    pub(crate) async fn run(&self) {
+        loop {
+            let due = self.kept().ejections.due();
+            let over = async {
+                match due {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.ejected.notified() => continue,
+                () = over => {}
+            }
+            let mut kept = self.kept();
+            kept.ejections.tick();
+            self.show_ejections(&mut kept);
+        }
+    }
+
+    fn show_ejections(&self, kept: &mut Kept) {
+        if kept.ejections.settle() {
+            self.publish(kept);
+            self.ejected.notify_one();
+        }
     }
 
     pub(crate) fn view(&self) -> Arc<DirectoryView> {
@@ -168,7 +220,9 @@ impl Directory {
         let now = self.clock.now();
         let version = version_at(now).max(self.view.borrow().version + 1);
         kept.registry.note_tools(version, now);
-        let view = kept.registry.view(version);
+        let Kept { registry, ejections, .. } = kept;
+        ejections.live(registry.live().map(|entry| &*entry.info));
+        let view = registry.view(version, |worker| ejections.standing(worker));
         self.metrics.workers(&hosting(&view));
         self.view.send_replace(Arc::new(view));
     }
@@ -176,7 +230,7 @@ impl Directory {
     /// Brings the times of proof up to date without waking anybody.
     fn refresh(&self, kept: &Kept) {
         self.view.send_if_modified(|view| {
-            *view = Arc::new(kept.registry.view(view.version));
+            *view = Arc::new(kept.registry.view(view.version, |worker| kept.ejections.standing(worker)));
             false
         });
     }

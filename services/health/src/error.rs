@@ -36,6 +36,12 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// The replica that decides has not confirmed an order in time.
+    #[error("the replica that decides about '{name}' has not confirmed the order yet; ask again")]
+    NotConfirmed {
+        /// The dependency.
+        name: String,
+    },
 }
 
 impl From<Error> for Status {
@@ -46,6 +52,7 @@ impl From<Error> for Status {
             Error::Address { .. } => Problem::invalid("worker.address", message),
             Error::NotReached { .. } => Problem::refused(Code::FailedPrecondition, "NOT_REACHED", message),
             Error::UnknownDependency { .. } => Problem::refused(Code::NotFound, "NOT_FOUND", message),
+            Error::NotConfirmed { .. } => Problem::refused(Code::Unavailable, "NOT_CONFIRMED", message),
         }
         .into()
     }

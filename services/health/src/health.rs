@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use holdfast_ports::DirectoryView;
+use holdfast_ports::{BreakerShare, DirectoryView};
 use holdfast_proto::v1::health_service_server::HealthServiceServer;
 use holdfast_runtime::{Clock, Entropy};
 use holdfast_telemetry::Metrics;
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::board::Breaking;
 use crate::directory::{Dial, Directory};
 use crate::keeper::Lease;
+use crate::sharing::Sharer;
 use crate::{Config, Error};
 
 /// What the service needs.
@@ -25,6 +26,8 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Gives randomness, for the incarnation of the breakers.
     pub entropy: Arc<dyn Entropy>,
+    /// Where replicas of the service meet; none: there is one.
+    pub share: Option<Arc<dyn BreakerShare>>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -36,6 +39,7 @@ pub struct Deps {
 pub struct Health {
     pub(crate) directory: Arc<Directory>,
     pub(crate) breaking: Arc<Breaking>,
+    sharer: Option<Arc<Sharer>>,
     /// Ends the watches.
     pub(crate) ended: CancellationToken,
 }
@@ -44,11 +48,17 @@ impl Health {
     /// Makes the service, with nobody registered.
     #[must_use]
     pub fn new(config: Config, deps: Deps) -> Self {
-        let Deps { dial, clock, entropy, metrics } = deps;
-        let breaking = Breaking::new(config.breaker.clone(), clock.clone(), &*entropy, metrics.clone());
+        let Deps { dial, clock, entropy, share, metrics } = deps;
+        let seed = entropy.next_u64();
+        let lease = config.sharing.lease;
+        let breaking = Breaking::new(config.breaker.clone(), lease, clock.clone(), entropy, metrics.clone());
+        let breaking = Arc::new(breaking);
+        let sharing = config.sharing.clone();
+        let sharer = share.map(|share| Arc::new(Sharer::new(breaking.clone(), share, sharing)));
         Self {
-            directory: Directory::new(config, clock, dial, metrics),
-            breaking: Arc::new(breaking),
+            directory: Directory::new(config, clock, dial, metrics, seed),
+            breaking,
+            sharer,
             ended: CancellationToken::new(),
         }
     }
@@ -59,12 +69,17 @@ impl Health {
         HealthServiceServer::new(self.clone())
     }
 
-    /// Runs the breakers' timers until `shutdown`, then ends all registrations and watches. Workers are called back
+    /// Runs the timers of breakers and ejections until `shutdown`, then ends all registrations and watches. Workers are called back
     /// also without it.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
         tokio::select! {
             () = self.breaking.run() => {}
+            () = self.directory.run() => {}
+            () = share(self.sharer.as_deref()) => {}
             () = shutdown => {}
+        }
+        if let Some(sharer) = &self.sharer {
+            sharer.leave().await;
         }
         self.directory.clear();
         self.ended.cancel();
@@ -97,6 +112,13 @@ impl Health {
     /// Takes a worker out at once whose process has ended, as whoever started it knows.
     pub fn ended(&self, worker: WorkerId) {
         self.directory.remove(worker, "its process has ended");
+    }
+}
+
+async fn share(sharer: Option<&Sharer>) {
+    match sharer {
+        Some(sharer) => sharer.run().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -8,13 +8,16 @@ mod breakers;
 mod config;
 mod describe;
 mod directory;
+mod ejections;
 mod error;
 mod health;
 mod keeper;
 mod registry;
+mod replica;
 mod service;
+mod sharing;
 
-pub use config::Config;
+pub use config::{Config, Sharing};
 pub use directory::Dial;
 pub use error::Error;
 pub use health::{Deps, Health, Registration};

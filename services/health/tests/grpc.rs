@@ -18,24 +18,24 @@ use holdfast_types::InstanceId;
 use tokio::task::JoinHandle;
 use tonic::Code;
 
-type Client = HealthServiceClient<Channel>;
+pub type Client = HealthServiceClient<Channel>;
 
-async fn serve(health: &Health) -> (Client, JoinHandle<()>) {
+pub async fn serve(health: &Health) -> (Client, JoinHandle<()>) {
     let (listener, address) = holdfast_rpc::server::bind("127.0.0.1:0").await.unwrap();
     let server = Server::new(holdfast_rpc::server::Config::default()).add(health.grpc());
     let task = tokio::spawn(async move { server.serve(listener, std::future::pending()).await.unwrap() });
     (HealthServiceClient::new(Channel::new(&address.to_string(), Config::default())), task)
 }
 
-fn register(number: u8, tools: &[&str]) -> v1::RegisterWorkerRequest {
+pub fn register(number: u8, tools: &[&str]) -> v1::RegisterWorkerRequest {
     v1::RegisterWorkerRequest { worker: Some(worker(number, tools).into()), draining: false }
 }
 
-fn instance(number: u8) -> String {
+pub fn instance(number: u8) -> String {
     InstanceId::new(u64::from(number), [number; 10]).to_string()
 }
 
-fn failed(dependency: &str) -> v1::CallReport {
+pub fn failed(dependency: &str) -> v1::CallReport {
     v1::CallReport {
         dependency: dependency.into(),
         verdict: Verdict::Failed.into(),
@@ -175,6 +175,7 @@ async fn an_operator_forces_a_breaker_and_lets_it_go() {
         dependency: "charge".into(),
         force: force.into(),
         reason: "maintenance".into(),
+        valid_for: None,
     };
     let unknown = client.force_breaker(force(v1::BreakerForce::Open)).await.unwrap_err();
     assert_eq!(unknown.code(), Code::NotFound);
@@ -182,11 +183,60 @@ async fn an_operator_forces_a_breaker_and_lets_it_go() {
     let forced =
         client.force_breaker(force(v1::BreakerForce::Open)).await.unwrap().into_inner().breaker.unwrap();
     assert_eq!((forced.state(), forced.force()), (v1::BreakerState::Open, v1::BreakerForce::Open));
+    assert_eq!((forced.force_reason.as_str(), forced.forced_until), ("maintenance", None));
     let released =
         client.force_breaker(force(v1::BreakerForce::Auto)).await.unwrap().into_inner().breaker.unwrap();
     assert_eq!((released.state(), released.force()), (v1::BreakerState::Closed, v1::BreakerForce::Auto));
     let unsaid = client.force_breaker(force(v1::BreakerForce::Unspecified)).await.unwrap_err();
     assert_eq!(unsaid.code(), Code::InvalidArgument);
+    server.abort();
+}
+
+#[tokio::test]
+async fn an_order_with_an_end_is_over_by_itself_and_all_see_why_and_until_when() {
+    let (health, _, clock) = health();
+    let (mut client, server) = serve(&health).await;
+    client.register_worker(register(1, &["charge"])).await.unwrap();
+    let mut watch = client.watch(v1::WatchRequest::default()).await.unwrap().into_inner();
+    watch.next().await.unwrap().unwrap();
+    let order = |seconds| v1::ForceBreakerRequest {
+        dependency: "charge".into(),
+        force: v1::BreakerForce::Closed.into(),
+        reason: "the vendor says it is back".into(),
+        valid_for: Some(holdfast_proto::convert::time::duration(Duration::from_secs(seconds))),
+    };
+    for (request, field) in [
+        (order(0), "valid_for"),
+        (order(31 * 24 * 3_600), "valid_for"),
+        (v1::ForceBreakerRequest { force: v1::BreakerForce::Auto.into(), ..order(5) }, "valid_for"),
+        (v1::ForceBreakerRequest { reason: "y".repeat(501), ..order(5) }, "reason"),
+        (v1::ForceBreakerRequest { reason: " ".into(), ..order(5) }, "reason"),
+        (v1::ForceBreakerRequest { dependency: "d".repeat(201), ..order(5) }, "dependency"),
+    ] {
+        let refused = client.force_breaker(request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        assert!(refused.message().contains(field) && refused.message().len() < 300, "{refused}");
+    }
+    client.force_breaker(order(600)).await.unwrap();
+    let Some(Change::Breaker(told)) = watch.next().await.unwrap().unwrap().change else {
+        panic!("no breaker")
+    };
+    assert_eq!(
+        (told.force(), told.force_reason.as_str()),
+        (v1::BreakerForce::Closed, "the vendor says it is back")
+    );
+    assert_eq!(told.forced_until.unwrap().seconds, 1_700_000_600);
+    clock.advance(Duration::from_secs(600));
+    let timers = tokio::spawn({
+        let health = health.clone();
+        async move { health.run(std::future::pending()).await }
+    });
+    let Some(Change::Breaker(over)) = watch.next().await.unwrap().unwrap().change else {
+        panic!("no breaker")
+    };
+    assert_eq!((over.force(), over.state()), (v1::BreakerForce::Auto, v1::BreakerState::Closed));
+    assert_eq!((over.force_reason.as_str(), over.forced_until), ("", None));
+    timers.abort();
     server.abort();
 }
 
@@ -283,6 +333,7 @@ async fn each_move_of_a_breaker_is_counted_once_and_its_state_agrees() {
             dependency: "charge".into(),
             force: force.into(),
             reason: "a test".into(),
+            valid_for: None,
         };
         client.force_breaker(request).await.unwrap();
         assert_eq!(

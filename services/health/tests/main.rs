@@ -2,6 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, unreachable_pub)]
 
 mod common;
+mod ejection;
 mod grpc;
 mod registry;
 mod remote;
+mod shared;

@@ -8,7 +8,9 @@ use holdfast_expr::Evaluator;
 use holdfast_health::Health;
 use holdfast_idempotency::Idempotency;
 use holdfast_orchestrator::{Host, KeyFront, Orchestrator};
-use holdfast_ports::{Blobs, Checkpoints, Directory, Inbox, Journal, Keys, Leases, Tasks, Tools};
+use holdfast_ports::{
+    Blobs, BreakerShare, Checkpoints, Directory, Inbox, Journal, Keys, Leases, Tasks, Tools,
+};
 use holdfast_rpc::clients::RemoteTools;
 use holdfast_runtime::{Clock, Entropy, Ids, SystemClock, SystemEntropy};
 use holdfast_telemetry::{Metrics, Telemetry};
@@ -80,8 +82,14 @@ impl InProcess {
     }
 }
 
-/// Makes the directory: workers of this process are called directly, others by gRPC.
-pub(crate) fn build_health(process: &Process, local: InProcess, network: &Network) -> Health {
+/// Makes the directory: workers of this process are called directly, others by gRPC. Its replicas meet at `share`.
+pub(crate) fn build_health(
+    process: &Process,
+    local: InProcess,
+    network: &Network,
+    sharing: holdfast_health::Sharing,
+    share: Option<Arc<dyn BreakerShare>>,
+) -> Health {
     let network = network.clone();
     let dial: holdfast_health::Dial = Arc::new(move |info| {
         local.get(info.id).unwrap_or_else(|| Arc::new(RemoteTools::new(network.channel(&info.address))))
@@ -90,9 +98,10 @@ pub(crate) fn build_health(process: &Process, local: InProcess, network: &Networ
         dial,
         clock: process.clock.clone(),
         entropy: process.entropy.clone(),
+        share,
         metrics: process.metrics.clone(),
     };
-    Health::new(holdfast_health::Config::default(), deps)
+    Health::new(holdfast_health::Config { sharing, ..holdfast_health::Config::default() }, deps)
 }
 
 /// Makes a worker; with a store beside it, it keeps evidence and large payloads there itself.

@@ -3,6 +3,8 @@
 
 #[path = "system/binary.rs"]
 mod binary;
+#[path = "system/breakers.rs"]
+mod breakers;
 #[path = "system/cli.rs"]
 mod cli;
 #[path = "system/cluster.rs"]

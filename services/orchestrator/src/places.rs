@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use holdfast_ports::{Directory, DirectoryView, LiveWorker};
+use holdfast_ports::{Directory, DirectoryView, LiveWorker, Standing as WorkerStanding};
 use holdfast_resilience::bulkhead::Opens;
 use holdfast_telemetry::Metrics;
 use holdfast_types::{Namespace, ToolManifest, WorkerId};
@@ -257,7 +257,10 @@ impl Places {
         if chosen.is_empty() {
             return Err(missing);
         }
-        // Where all of them rest, one of them is tried all the same.
+        // Where all of them are ejected, or rest, one of them is tried all the same.
+        if chosen.iter().any(|worker| worker.standing == WorkerStanding::Taking) {
+            chosen.retain(|worker| worker.standing == WorkerStanding::Taking);
+        }
         if chosen.iter().any(|worker| !self.rests(worker.info.id)) {
             chosen.retain(|worker| !self.rests(worker.info.id));
         }

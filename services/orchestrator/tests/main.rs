@@ -4,6 +4,7 @@
 mod api;
 mod common;
 mod driver;
+mod ejected;
 mod front;
 mod front_order;
 mod heartbeats;

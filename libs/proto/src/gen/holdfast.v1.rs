@@ -6734,6 +6734,10 @@ pub struct LiveWorker {
     /// When it last proved that it takes work, by the directory's clock.
     #[prost(message, optional, tag = "2")]
     pub proven_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Until when it is ejected, because its calls failed where others' did not: it gets no new calls while another hosts the
+    /// tool, and those that run there go on. Absent: it is not.
+    #[prost(message, optional, tag = "3")]
+    pub ejected_until: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// One period of a breaker between two changes of state; compared for equality only.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -6769,6 +6773,12 @@ pub struct Breaker {
     /// The failure that opened it; absent: it is closed, or was forced.
     #[prost(message, optional, tag = "7")]
     pub failure: ::core::option::Option<Failure>,
+    /// Why an operator forces it; empty: nobody does.
+    #[prost(string, tag = "8")]
+    pub force_reason: ::prost::alloc::string::String,
+    /// When the operator's order ends by itself; absent: there is none, or it stands until it is taken back.
+    #[prost(message, optional, tag = "9")]
+    pub forced_until: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// The right to make one trial call; pushed to one instance at a time, nobody asks and nobody waits.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -6853,6 +6863,8 @@ pub mod call_report {
         Failed = 2,
         /// Nothing: the call was cancelled, or its permit was not used.
         None = 3,
+        /// Nothing yet: the trial's call begins. No other trial is given out while it runs, at most for 30 s.
+        Begun = 4,
     }
     impl Verdict {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -6865,6 +6877,7 @@ pub mod call_report {
                 Self::Alive => "VERDICT_ALIVE",
                 Self::Failed => "VERDICT_FAILED",
                 Self::None => "VERDICT_NONE",
+                Self::Begun => "VERDICT_BEGUN",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -6874,6 +6887,7 @@ pub mod call_report {
                 "VERDICT_ALIVE" => Some(Self::Alive),
                 "VERDICT_FAILED" => Some(Self::Failed),
                 "VERDICT_NONE" => Some(Self::None),
+                "VERDICT_BEGUN" => Some(Self::Begun),
                 _ => None,
             }
         }
@@ -7016,15 +7030,19 @@ pub struct ListBreakersResponse {
 /// Forces a breaker.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ForceBreakerRequest {
-    /// The dependency. Required.
+    /// The dependency, at most 200 bytes. Required.
     #[prost(string, tag = "1")]
     pub dependency: ::prost::alloc::string::String,
     /// What it is forced to. Required.
     #[prost(enumeration = "BreakerForce", tag = "2")]
     pub force: i32,
-    /// Why, for the log. Required.
+    /// Why, for the log and for all who see the breaker; at most 500 bytes. Required.
     #[prost(string, tag = "3")]
     pub reason: ::prost::alloc::string::String,
+    /// How long the order stands, from 1 s to 30 days; absent: until it is taken back. One to stay open ends half-open: a
+    /// trial looks first. One to stay closed ends closed, with nothing counted. Not with AUTO.
+    #[prost(message, optional, tag = "4")]
+    pub valid_for: ::core::option::Option<::prost_types::Duration>,
 }
 /// The breaker.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -7329,7 +7347,8 @@ pub mod health_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Lists the breakers of all dependencies. No errors of its own.
+        /// Lists the breakers of all dependencies that are known: of living workers' tools, and of what was reported. No errors
+        /// of its own.
         pub async fn list_breakers(
             &mut self,
             request: impl tonic::IntoRequest<super::ListBreakersRequest>,
@@ -7354,8 +7373,9 @@ pub mod health_service_client {
                 .insert(GrpcMethod::new("holdfast.v1.HealthService", "ListBreakers"));
             self.inner.unary(req, path, codec).await
         }
-        /// Forces a breaker open or closed, or lets it decide by itself again: an operator's act. Errors: NOT_FOUND (no tool or
-        /// dependency of that name was ever seen).
+        /// Forces a breaker open or closed, until a time or until it is let go, or lets it decide by itself again: an operator's
+        /// act. Errors: INVALID_ARGUMENT (with the field), NOT_FOUND (no tool or dependency of that name was ever seen),
+        /// UNAVAILABLE (the replica that decides did not confirm it in time: ask again).
         pub async fn force_breaker(
             &mut self,
             request: impl tonic::IntoRequest<super::ForceBreakerRequest>,
@@ -7441,7 +7461,8 @@ pub mod health_service_server {
             tonic::Response<super::DescribeForModelResponse>,
             tonic::Status,
         >;
-        /// Lists the breakers of all dependencies. No errors of its own.
+        /// Lists the breakers of all dependencies that are known: of living workers' tools, and of what was reported. No errors
+        /// of its own.
         async fn list_breakers(
             &self,
             request: tonic::Request<super::ListBreakersRequest>,
@@ -7449,8 +7470,9 @@ pub mod health_service_server {
             tonic::Response<super::ListBreakersResponse>,
             tonic::Status,
         >;
-        /// Forces a breaker open or closed, or lets it decide by itself again: an operator's act. Errors: NOT_FOUND (no tool or
-        /// dependency of that name was ever seen).
+        /// Forces a breaker open or closed, until a time or until it is let go, or lets it decide by itself again: an operator's
+        /// act. Errors: INVALID_ARGUMENT (with the field), NOT_FOUND (no tool or dependency of that name was ever seen),
+        /// UNAVAILABLE (the replica that decides did not confirm it in time: ask again).
         async fn force_breaker(
             &self,
             request: tonic::Request<super::ForceBreakerRequest>,

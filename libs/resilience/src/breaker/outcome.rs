@@ -2,21 +2,25 @@
 
 use std::time::Duration;
 
-use holdfast_types::{Failure, Reason};
+use holdfast_types::{Failure, Reason, time};
 
 /// What the end of a call says of its dependency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It works.
     Success {
         /// How long the call took.
+        #[serde(with = "time::millis")]
         took: Duration,
     },
     /// It does not: a failure of transport, of the service, or of its capacity.
     Failure {
         /// How long the call took.
+        #[serde(with = "time::millis")]
         took: Duration,
         /// The least time that it asks to be left alone.
+        #[serde(default, with = "time::opt_millis", skip_serializing_if = "Option::is_none")]
         retry_after: Option<Duration>,
     },
     /// It answered with an error that is the caller's matter: it is alive. Nothing while closed, a success of a

@@ -226,6 +226,27 @@ fn an_operators_order_stands_until_it_is_released() {
 }
 
 #[test]
+fn an_order_that_names_its_end_is_over_then_and_not_before() {
+    let mut breaker = breaker();
+    let end = SECOND * 601;
+    breaker.force_until(Forced::Open, end, SECOND);
+    assert_eq!(breaker.next_timer(), Some(end));
+    assert_eq!(refused(&mut breaker, SECOND), Some(SECOND * 600));
+    // Nobody has seen the dependency meanwhile: a trial looks first.
+    let over = breaker.tick(end).unwrap();
+    assert_eq!((over.cause, over.to), (Cause::OrderEnded, Position::HalfOpen { left: Duration::ZERO }));
+    assert!(ticket(&mut breaker, end).trial.is_some());
+
+    breaker.force_until(Forced::Closed, end + SECOND, end);
+    for _ in 0..100 {
+        assert_eq!(call(&mut breaker, BAD, end), None);
+    }
+    let over = breaker.tick(end + SECOND).unwrap();
+    assert_eq!((over.cause, over.to), (Cause::OrderEnded, Position::Closed));
+    assert_eq!(call(&mut breaker, BAD, end + SECOND), None, "what failed under the order counts no more");
+}
+
+#[test]
 fn a_follower_takes_the_owners_state_and_gives_no_trial() {
     let mut owner = breaker();
     let due = opened(&mut owner, SECOND);
@@ -278,6 +299,7 @@ enum Op {
     GiveBack(proptest::sample::Index),
     Report(proptest::sample::Index, Outcome),
     Force(Forced),
+    ForceFor(Forced, u64),
     Release,
 }
 
@@ -304,6 +326,8 @@ fn ops() -> impl Strategy<Value = Op> {
         1 => index().prop_map(Op::GiveBack),
         8 => (index(), outcomes()).prop_map(|(at, outcome)| Op::Report(at, outcome)),
         1 => proptest::sample::select(&[Forced::Open, Forced::Closed][..]).prop_map(Op::Force),
+        1 => (proptest::sample::select(&[Forced::Open, Forced::Closed][..]), 0u64..90_000)
+            .prop_map(|(order, millis)| Op::ForceFor(order, millis)),
         2 => Just(Op::Release),
     ]
 }
@@ -366,6 +390,9 @@ impl Watch {
                 pick(&at, &self.tickets).and_then(|ticket| self.breaker.report(ticket, outcome, now))
             }
             Op::Force(order) => Some(self.breaker.force(order, now)),
+            Op::ForceFor(order, millis) => {
+                Some(self.breaker.force_until(order, now + Duration::from_millis(millis), now))
+            }
             Op::Release => self.breaker.release(now),
         }
     }
@@ -384,7 +411,7 @@ proptest! {
                 }
                 _ => false,
             };
-            let by_operator = matches!(op, Op::Force(_) | Op::Release);
+            let by_operator = matches!(op, Op::Force(_) | Op::ForceFor(..) | Op::Release);
             let transition = watch.apply(op);
             let (after, now) = (&watch.breaker, watch.now);
 
@@ -397,16 +424,17 @@ proptest! {
                 ticked.tick(now);
                 prop_assert_eq!(after, &ticked);
             }
-            // Only an operator ends an operator's order.
-            if let State::Forced(_) = before.state {
-                prop_assert!(by_operator || *after == before);
+            // Only an operator ends an operator's order: at once, or at the end that it named.
+            if let State::Forced { until, .. } = before.state {
+                let is_over = until.is_some_and(|until| until <= now);
+                prop_assert!(by_operator || is_over || *after == before);
             }
             // Nothing but time opens the way out of an open breaker, and not before its time.
             if let State::Open { until } = before.state {
                 match &after.state {
                     State::Open { until: same } => prop_assert_eq!(*same, until),
                     State::HalfOpen { .. } => prop_assert!(until <= now),
-                    State::Forced(_) => prop_assert!(by_operator),
+                    State::Forced { .. } => prop_assert!(by_operator),
                     State::Closed { .. } => prop_assert!(false, "open became closed"),
                 }
             }

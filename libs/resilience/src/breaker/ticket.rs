@@ -42,8 +42,12 @@ pub enum Cause {
     TrialSilent,
     /// Enough trials succeeded.
     Recovered,
-    /// An operator's order, or the end of one.
+    /// An operator's order, or its being taken back.
     Operator,
+    /// The end that an operator's order named.
+    OrderEnded,
+    /// A peer that decided for itself has it open.
+    Peer,
 }
 
 /// A move of a breaker, to be told after it is visible.

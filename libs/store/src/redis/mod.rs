@@ -24,6 +24,7 @@
 //! A script touches one hash, whose name carries a hash tag, so that a cluster can hold the table; the client speaks to
 //! one address, which may be a proxy before a cluster. Keys and results never go into logs or errors.
 
+mod breakers;
 mod check;
 mod config;
 mod error;
@@ -37,6 +38,7 @@ mod list;
 mod news;
 mod script;
 
+pub use breakers::RedisBreakers;
 pub use check::{RedisFinding, RedisReport, check_redis};
 pub use config::{RedisConfig, RedisKeeps};
 pub use error::RedisError;

@@ -52,11 +52,7 @@ pub(super) struct Scripts {
 impl Scripts {
     pub(super) fn new(config: &RedisConfig, table: Table, clock: Option<Clock>) -> Result<Self, RedisError> {
         let prefix = &config.prefix;
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
-        if prefix.is_empty() || !prefix.chars().all(plain) {
-            let why = "it has letters, digits and -_.: only, at least one".to_owned();
-            return Err(RedisError::Setting { setting: "prefix", why });
-        }
+        check_prefix(prefix)?;
         let table = match table {
             Table::Whole => "key",
             Table::Front => "front",
@@ -104,4 +100,19 @@ impl Scripts {
 /// A duration in microseconds, as scripts take it.
 pub(super) fn micros(duration: Duration) -> String {
     duration.as_micros().to_string()
+}
+
+/// A duration in milliseconds, as scripts take it.
+pub(super) fn millis(duration: Duration) -> String {
+    duration.as_millis().to_string()
+}
+
+/// Refuses a prefix that would make names which mean something else to Redis.
+pub(super) fn check_prefix(prefix: &str) -> Result<(), RedisError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
+    if prefix.is_empty() || !prefix.chars().all(plain) {
+        let why = "it has letters, digits and -_.: only, at least one".to_owned();
+        return Err(RedisError::Setting { setting: "prefix", why });
+    }
+    Ok(())
 }

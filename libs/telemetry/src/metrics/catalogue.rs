@@ -158,6 +158,10 @@ catalogue! {
         "What Redis said of keys that were asked for: `hit`, `miss`, or `away` where it did not answer or is left alone";
     WORKERS: "holdfast.workers", Kind::Gauge, Things, [TOOL],
         "Living workers that host a tool, as the registry knows them";
+    WORKERS_EJECTED: "holdfast.workers.ejected", Kind::Gauge, Things, [],
+        "Living workers that get no new calls because theirs fail where others' do not";
+    WORKER_EJECTIONS: "holdfast.worker.ejections", Kind::Counter, Things, [],
+        "Times that a worker was ejected";
     BREAKER_STATE: "holdfast.breaker.state", Kind::Gauge, Things, [DEPENDENCY, STATE],
         "1 for the state that a dependency's breaker is in, 0 for the others";
     BREAKER_TRANSITIONS: "holdfast.breaker.transitions", Kind::Counter, Things, [FROM, TO],

@@ -53,6 +53,8 @@ pub struct Metrics {
     key_verbs: Counter<u64>,
     key_front: Counter<u64>,
     workers: Gauge<u64>,
+    workers_ejected: Gauge<u64>,
+    worker_ejections: Counter<u64>,
     breaker_state: Gauge<u64>,
     breaker_transitions: Counter<u64>,
     worker_slots: UpDownCounter<i64>,
@@ -99,6 +101,8 @@ impl Metrics {
             key_verbs: counter(meter, &metric::KEY_VERBS),
             key_front: counter(meter, &metric::KEY_FRONT),
             workers: gauge(meter, &metric::WORKERS),
+            workers_ejected: gauge(meter, &metric::WORKERS_EJECTED),
+            worker_ejections: counter(meter, &metric::WORKER_EJECTIONS),
             breaker_state: gauge(meter, &metric::BREAKER_STATE),
             breaker_transitions: counter(meter, &metric::BREAKER_TRANSITIONS),
             worker_slots: up_down_counter(meter, &metric::WORKER_SLOTS),
@@ -123,6 +127,7 @@ impl Metrics {
             &self.quarantines,
             &self.lease_losses,
             &self.stale_writes_refused,
+            &self.worker_ejections,
         ] {
             counter.add(0, &[]);
         }

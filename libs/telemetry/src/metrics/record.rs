@@ -162,6 +162,16 @@ impl Metrics {
         *said = now;
     }
 
+    /// Counts the ejection of a worker.
+    pub fn worker_ejected(&self) {
+        self.worker_ejections.add(1, &[]);
+    }
+
+    /// Says how many workers are ejected.
+    pub fn ejected_workers(&self, many: usize) {
+        self.workers_ejected.record(u64::try_from(many).unwrap_or(u64::MAX), &[]);
+    }
+
     /// Counts a breaker's transition, and says which state its dependency is in now.
     ///
     /// Dependencies past the bound have no state of their own: only their transitions are counted.
@@ -174,6 +184,18 @@ impl Metrics {
         for state in BreakerState::ALL {
             let labels = [pair(label::DEPENDENCY, dependency.clone()), pair(label::STATE, state.as_str())];
             self.breaker_state.record(u64::from(*state == to), &labels);
+        }
+    }
+}
+
+/// Of breakers that another replica decides about.
+impl Metrics {
+    /// Takes back what was said of a dependency's breaker: another replica says it from now on.
+    pub fn breaker_unknown(&self, dependency: &str) {
+        let dependency = self.dependencies.bound(dependency);
+        for state in BreakerState::ALL {
+            let labels = [pair(label::DEPENDENCY, dependency.clone()), pair(label::STATE, state.as_str())];
+            self.breaker_state.record(0, &labels);
         }
     }
 }

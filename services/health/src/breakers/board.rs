@@ -1,6 +1,7 @@
 //! The breakers as watchers see them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use holdfast_resilience::breaker::{Generation, Position};
 use holdfast_types::{InstanceId, Timestamp};
@@ -9,15 +10,25 @@ use holdfast_types::{InstanceId, Timestamp};
 pub(crate) type Board = BTreeMap<String, Standing>;
 
 /// One breaker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) generation: Generation,
     pub(crate) position: Position,
     pub(crate) since: Timestamp,
     /// When it is expected to let a trial through, where that is known.
     pub(crate) retry_at: Option<Timestamp>,
+    /// The operator's order that it follows.
+    pub(crate) order: Option<Order>,
     /// Who holds the permit for a trial.
     pub(crate) trial: Option<Trial>,
+}
+
+/// An operator's order, as all see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Order {
+    pub(crate) reason: Arc<str>,
+    /// When it ends by itself; none: it stands until it is taken back.
+    pub(crate) until: Option<Timestamp>,
 }
 
 /// A permit for one trial.

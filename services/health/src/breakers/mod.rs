@@ -2,15 +2,19 @@
 
 mod board;
 mod owned;
+mod published;
+mod users;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_resilience::breaker::{Breaker, Forced, Generation, Outcome, Policy, Position, View};
-use holdfast_types::{InstanceId, Timestamp};
+use holdfast_types::{InstanceId, Timestamp, time};
 
 pub(crate) use board::{Board, Standing, Trial};
 use owned::Owned;
+pub(crate) use published::Published;
 
 /// How many dependencies and how many instances are kept; what comes beyond is not counted.
 const LIMIT: usize = 10_000;
@@ -25,7 +29,7 @@ pub(crate) struct Now {
 }
 
 /// What one call says of its dependency.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct CallReport {
     pub(crate) dependency: String,
     pub(crate) outcome: Outcome,
@@ -35,12 +39,50 @@ pub(crate) struct CallReport {
 }
 
 /// Whether a call was a breaker's trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum CallKind {
     /// It was let through like any other.
     Plain,
     /// It was the trial of a half-open breaker.
     Trial,
+    /// It is the trial, and begins.
+    TrialBegun,
+}
+
+/// What an operator says of a breaker.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) enum Command {
+    /// It is held.
+    Hold {
+        order: Forced,
+        reason: Arc<str>,
+        /// How long; none: until it is let go.
+        #[serde(default, with = "time::opt_millis")]
+        valid_for: Option<Duration>,
+    },
+    /// It decides by itself again.
+    LetGo,
+}
+
+/// What an instance's own breaker knows that matters to a new owner.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) enum Known {
+    /// It is open, or half-open.
+    Open(View),
+    /// An operator's order.
+    Ordered(Command),
+}
+
+/// What an instance reports of breakers.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Said {
+    pub(crate) instance: InstanceId,
+    /// The report's number: a repeat counts once.
+    pub(crate) number: u64,
+    /// What its own breakers know.
+    pub(crate) known: Vec<(String, Known)>,
+    /// How its calls ended.
+    pub(crate) calls: Vec<CallReport>,
 }
 
 /// A breaker's change of position.
@@ -59,12 +101,20 @@ pub(crate) struct Breakers {
     owned: BTreeMap<String, Owned>,
     /// The last report of each instance: a repeat counts once.
     reports: BTreeMap<InstanceId, u64>,
+    /// The instances that watch: who may be asked for a trial.
+    present: BTreeSet<InstanceId>,
 }
 
 impl Breakers {
     /// Makes the machine; `incarnation` is random.
     pub(crate) const fn new(policy: Policy, incarnation: u64) -> Self {
-        Self { policy, incarnation, owned: BTreeMap::new(), reports: BTreeMap::new() }
+        Self {
+            policy,
+            incarnation,
+            owned: BTreeMap::new(),
+            reports: BTreeMap::new(),
+            present: BTreeSet::new(),
+        }
     }
 
     /// Says whether a report is new, and notes it. The first one of an instance is answered with `Some(First)`.
@@ -86,17 +136,31 @@ impl Breakers {
         }
     }
 
+    /// Takes in a report that was accepted.
+    pub(crate) fn hear(&mut self, said: &Said, now: Now) {
+        for (dependency, known) in &said.known {
+            match known {
+                Known::Open(view) => self.adopt(dependency, *view, now),
+                Known::Ordered(command) => self.adopt_order(dependency, command, now),
+            }
+        }
+        for call in &said.calls {
+            self.report(said.instance, call, now);
+        }
+    }
+
     /// Takes in how a call of an instance ended.
-    pub(crate) fn report(&mut self, instance: InstanceId, call: &CallReport, now: Now) {
+    fn report(&mut self, instance: InstanceId, call: &CallReport, now: Now) {
         let (policy, incarnation) = (self.policy.clone(), self.incarnation);
-        let Some(owned) = self.owned_or(&call.dependency, || Owned::new(policy, incarnation, now)) else {
-            return;
-        };
-        owned.report(instance, call, now);
+        let present = std::mem::take(&mut self.present);
+        if let Some(owned) = self.owned_or(&call.dependency, || Owned::new(policy, incarnation, now)) {
+            owned.report(instance, call, &present, now);
+        }
+        self.present = present;
     }
 
     /// Starts from what an instance's own breaker knew, where nothing else is known here (PROTOCOL 16).
-    pub(crate) fn adopt(&mut self, dependency: &str, view: View, now: Now) {
+    fn adopt(&mut self, dependency: &str, view: View, now: Now) {
         if self.owned.get(dependency).is_some_and(|owned| !owned.is_fresh()) {
             return;
         }
@@ -108,18 +172,54 @@ impl Breakers {
         }
     }
 
-    /// Follows an operator's order, or its end (`None`).
-    pub(crate) fn force(&mut self, dependency: &str, order: Option<Forced>, now: Now) {
+    /// Follows an order that an instance was told of, where nothing else is known here.
+    fn adopt_order(&mut self, dependency: &str, command: &Command, now: Now) {
+        if self.owned.get(dependency).is_none_or(Owned::is_fresh) {
+            self.force(dependency, command, now);
+        }
+    }
+
+    /// Does what an operator says.
+    pub(crate) fn force(&mut self, dependency: &str, command: &Command, now: Now) {
         let (policy, incarnation) = (self.policy.clone(), self.incarnation);
         if let Some(owned) = self.owned_or(dependency, || Owned::new(policy, incarnation, now)) {
-            owned.force(order, now);
+            owned.force(command, now);
         }
     }
 
     /// Does what time alone does, and gives free trials to who lately used their dependency.
     pub(crate) fn tick(&mut self, now: Now) {
         for owned in self.owned.values_mut() {
-            owned.tick(now);
+            owned.tick(&self.present, now);
+        }
+    }
+
+    /// Says which instances watch.
+    pub(crate) fn set_present(&mut self, present: BTreeSet<InstanceId>) {
+        self.present = present;
+    }
+
+    /// What the owner publishes.
+    pub(crate) fn publish(&self, now: Now) -> Published {
+        let record = |(name, owned): (&String, &Owned)| (name.clone(), owned.record(now));
+        Published { breakers: self.owned.iter().map(record).collect() }
+    }
+
+    /// Starts as the next owner, under a new incarnation: what was open stays open, and an operator's order stands.
+    pub(crate) fn take_over(&mut self, published: &Published, incarnation: u64, now: Now) {
+        self.incarnation = incarnation;
+        let policy = &self.policy;
+        let of = |record| Owned::taken_over(record, policy.clone(), incarnation, now);
+        self.owned = published.breakers.iter().map(|(name, record)| (name.clone(), of(record))).collect();
+    }
+
+    /// Hears what a peer has decided while the two were apart.
+    pub(crate) fn reconcile(&mut self, published: &Published, now: Now) {
+        for (name, record) in &published.breakers {
+            let (policy, incarnation) = (self.policy.clone(), self.incarnation);
+            if let Some(owned) = self.owned_or(name, || Owned::new(policy, incarnation, now)) {
+                owned.reconcile(record, now);
+            }
         }
     }
 

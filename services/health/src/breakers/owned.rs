@@ -1,23 +1,23 @@
 //! One breaker, who uses its dependency, and who holds its trial.
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 
 use holdfast_resilience::breaker::{Breaker, Forced, Policy, Position, Ticket, Transition};
 use holdfast_types::{InstanceId, Timestamp};
 
-use super::board::{Standing, Trial};
-use super::{CallKind, CallReport, Now};
-
-/// How many of the instances that lately used a dependency are asked for trials in turn.
-const USERS: usize = 16;
+use super::board::{Order, Standing, Trial};
+use super::published::Record;
+use super::users::Users;
+use super::{CallKind, CallReport, Command, Now};
 
 #[derive(Debug)]
 pub(super) struct Owned {
     breaker: Breaker,
     since: Timestamp,
-    /// Who lately used it; the next trial goes to the first.
-    users: VecDeque<InstanceId>,
+    users: Users,
     trial: Option<(InstanceId, Ticket)>,
+    /// The operator's order that it follows.
+    order: Option<Order>,
     /// What has not been told yet.
     moves: Vec<(Position, Position)>,
 }
@@ -28,8 +28,15 @@ impl Owned {
         Self::from_breaker(Breaker::new(policy, incarnation, incarnation, now.running), now)
     }
 
-    pub(super) const fn from_breaker(breaker: Breaker, now: Now) -> Self {
-        Self { breaker, since: now.wall, users: VecDeque::new(), trial: None, moves: Vec::new() }
+    pub(super) fn from_breaker(breaker: Breaker, now: Now) -> Self {
+        Self {
+            breaker,
+            since: now.wall,
+            users: Users::default(),
+            trial: None,
+            order: None,
+            moves: Vec::new(),
+        }
     }
 
     /// Takes over from another owner, where this one stood closed.
@@ -53,32 +60,37 @@ impl Owned {
         view.generation.number == 0 && view.position == Position::Closed
     }
 
-    pub(super) fn report(&mut self, instance: InstanceId, call: &CallReport, now: Now) {
-        if !self.users.contains(&instance) {
-            if self.users.len() >= USERS {
-                self.users.pop_front();
-            }
-            self.users.push_back(instance);
-        }
+    pub(super) fn report(
+        &mut self,
+        instance: InstanceId,
+        call: &CallReport,
+        present: &BTreeSet<InstanceId>,
+        now: Now,
+    ) {
+        self.users.used(instance);
         if let Some(ticket) = self.ticket(instance, call, now) {
             if ticket.trial.is_some() {
                 let moved = self.breaker.begin(ticket, now.running);
                 self.moved(moved, now);
-                self.trial = None;
             }
-            let moved = self.breaker.report(ticket, call.outcome, now.running);
-            self.moved(moved, now);
+            if call.kind != CallKind::TrialBegun {
+                if ticket.trial.is_some() {
+                    self.trial = None;
+                }
+                let moved = self.breaker.report(ticket, call.outcome, now.running);
+                self.moved(moved, now);
+            }
         }
-        self.tick(now);
+        self.tick(present, now);
     }
 
     /// The permission under which a call was made.
     fn ticket(&self, instance: InstanceId, call: &CallReport, now: Now) -> Option<Ticket> {
         match (call.kind, self.trial, call.generation) {
-            (CallKind::Trial, Some((holder, ticket)), Some(generation)) => {
+            (CallKind::Trial | CallKind::TrialBegun, Some((holder, ticket)), Some(generation)) => {
                 (holder == instance && ticket.generation == generation).then_some(ticket)
             }
-            (CallKind::Trial, ..) => None,
+            (CallKind::Trial | CallKind::TrialBegun, ..) => None,
             (CallKind::Plain, _, Some(generation)) => Some(Ticket { generation, trial: None }),
             // Who was never told of this breaker was let through in its first generation.
             (CallKind::Plain, _, None) if self.is_fresh() => {
@@ -88,27 +100,37 @@ impl Owned {
         }
     }
 
-    pub(super) fn force(&mut self, order: Option<Forced>, now: Now) {
-        let moved = match order {
-            Some(order) => Some(self.breaker.force(order, now.running)),
-            None => self.breaker.release(now.running),
+    pub(super) fn force(&mut self, command: &Command, now: Now) {
+        let (moved, order) = match command {
+            Command::Hold { order, reason, valid_for } => {
+                let reason = reason.clone();
+                let (moved, until) = match valid_for {
+                    Some(time) => {
+                        let end = now.running.saturating_add(*time);
+                        (self.breaker.force_until(*order, end, now.running), Some(now.wall.after(*time)))
+                    }
+                    None => (self.breaker.force(*order, now.running), None),
+                };
+                (Some(moved), Some(Order { reason, until }))
+            }
+            Command::LetGo => (self.breaker.release(now.running), None),
         };
         self.moved(moved, now);
+        self.order = order;
     }
 
-    pub(super) fn tick(&mut self, now: Now) {
+    pub(super) fn tick(&mut self, present: &BTreeSet<InstanceId>, now: Now) {
         let moved = self.breaker.tick(now.running);
         self.moved(moved, now);
         // A lease that ran out unused is free again, and goes to the next.
-        let (ticket, moved) = match self.users.front() {
-            Some(_) => self.breaker.lease_trial(now.running),
-            None => (None, None),
+        let (ticket, moved) = match self.users.is_anybody(present) {
+            true => self.breaker.lease_trial(now.running),
+            false => (None, None),
         };
         self.moved(moved, now);
         if let Some(ticket) = ticket
-            && let Some(user) = self.users.pop_front()
+            && let Some(user) = self.users.ask(present)
         {
-            self.users.push_back(user);
             self.trial = Some((user, ticket));
         }
     }
@@ -118,6 +140,8 @@ impl Owned {
             tracing::info!(from = ?transition.from, to = ?transition.to, cause = ?transition.cause, "breaker moved");
             self.since = now.wall;
             self.trial = None;
+            self.order = None;
+            self.users.begin_anew();
             self.moves.push((transition.from, transition.to));
         }
     }
@@ -130,9 +154,59 @@ impl Owned {
         let view = self.breaker.view(now.running);
         let retry_at = match view.position {
             Position::Open { left } | Position::HalfOpen { left } => Some(now.wall.after(left)),
-            Position::Closed | Position::Forced { .. } => None,
+            Position::Forced { order: Forced::Open } => self.order.as_ref().and_then(|order| order.until),
+            Position::Closed | Position::Forced { order: Forced::Closed } => None,
         };
         let trial = self.trial.and_then(|(instance, ticket)| Some(Trial { instance, number: ticket.trial? }));
-        Standing { generation: view.generation, position: view.position, since: self.since, retry_at, trial }
+        Standing {
+            generation: view.generation,
+            position: view.position,
+            since: self.since,
+            retry_at,
+            order: self.order.clone(),
+            trial,
+        }
+    }
+
+    /// What is published of it.
+    pub(super) fn record(&self, now: Now) -> Record {
+        let view = self.breaker.view(now.running);
+        // By the clock that runs on: the wall's may have jumped since the order was given.
+        let left = self.breaker.next_timer().map(|end| end.saturating_sub(now.running));
+        Record::of(&self.standing(now), view, left)
+    }
+
+    /// Takes over what an owner before has published.
+    pub(super) fn taken_over(record: &Record, policy: Policy, incarnation: u64, now: Now) -> Self {
+        let mut owned = match record.command() {
+            Some(command) => {
+                let mut owned = Self::new(policy, incarnation, now);
+                owned.force(&command, now);
+                owned
+            }
+            None => {
+                let reports = [record.view];
+                Self::adopted(Breaker::rebuilt(policy, incarnation, incarnation, &reports, now.running), now)
+            }
+        };
+        owned.since = record.since;
+        owned
+    }
+
+    /// Hears what a peer has decided while the two were apart. The later word stands, but nothing is closed by it.
+    pub(super) fn reconcile(&mut self, record: &Record, now: Now) {
+        if !self.is_fresh() && record.since <= self.since {
+            return;
+        }
+        match (record.command(), record.view.position) {
+            (Some(command), _) => self.force(&command, now),
+            (None, _) if self.order.is_some() => return,
+            (None, Position::Open { left } | Position::HalfOpen { left }) => {
+                let moved = self.breaker.open_for(left, record.view.level, now.running);
+                self.moved(Some(moved), now);
+            }
+            (None, Position::Closed | Position::Forced { .. }) => return,
+        }
+        self.since = record.since;
     }
 }

@@ -20,6 +20,10 @@ fn plain(breakers: &Breakers, outcome: Outcome, now: Now) -> CallReport {
     CallReport { dependency: "pay".into(), outcome, generation, kind: CallKind::Plain }
 }
 
+fn hold(order: Forced, valid_for: Option<Duration>) -> Command {
+    Command::Hold { order, reason: "maintenance".into(), valid_for }
+}
+
 fn opened(now: Now) -> Breakers {
     let mut breakers = Breakers::new(Policy { open_jitter_percent: 0, ..Policy::default() }, 7);
     for _ in 0..5 {
@@ -30,7 +34,7 @@ fn opened(now: Now) -> Breakers {
 }
 
 fn standing(breakers: &Breakers, now: Now) -> Standing {
-    breakers.board(now)["pay"]
+    breakers.board(now)["pay"].clone()
 }
 
 #[test]
@@ -42,8 +46,8 @@ fn reports_of_an_instance_that_was_told_nothing_open_a_new_breaker_and_then_coun
         breakers.report(instance(1), &blind, at(1));
     }
     assert!(!standing(&breakers, at(1)).passes());
-    breakers.force("pay", Some(Forced::Closed), at(1));
-    breakers.force("pay", None, at(1));
+    breakers.force("pay", &hold(Forced::Closed, None), at(1));
+    breakers.force("pay", &Command::LetGo, at(1));
     for _ in 0..9 {
         breakers.report(instance(1), &blind, at(1));
     }
@@ -82,9 +86,22 @@ fn a_restarted_service_starts_open_where_an_instance_says_so() {
     new.adopt("pay", view, at(0));
     assert!(!standing(&new, at(0)).passes());
     // What is known here is not overwritten.
-    new.force("pay", Some(Forced::Closed), at(0));
+    new.force("pay", &hold(Forced::Closed, None), at(0));
     new.adopt("pay", view, at(0));
     assert!(standing(&new, at(0)).passes());
+}
+
+#[test]
+fn the_breakers_of_two_credentials_know_nothing_of_each_other() {
+    // Two workers with other credentials name other dependencies.
+    let mut breakers = Breakers::new(Policy::default(), 7);
+    for name in ["mail/tenant-a", "mail/tenant-b"] {
+        let outcome = if name.ends_with('a') { BAD } else { GOOD };
+        let call = CallReport { dependency: name.into(), outcome, generation: None, kind: CallKind::Plain };
+        (0..9).for_each(|_| breakers.report(instance(1), &call, at(1)));
+    }
+    let board = breakers.board(at(1));
+    assert!(!board["mail/tenant-a"].passes() && board["mail/tenant-b"].passes());
 }
 
 #[test]
@@ -93,4 +110,32 @@ fn a_repeated_report_counts_once() {
     assert_eq!(breakers.accept(instance(1), 1), Some(Acquaintance::First));
     assert_eq!(breakers.accept(instance(1), 1), None);
     assert_eq!(breakers.accept(instance(1), 2), Some(Acquaintance::Known));
+}
+
+#[test]
+fn an_order_is_shown_with_its_reason_and_its_end_and_nothing_else_ends_it() {
+    let mut breakers = opened(at(1));
+    breakers.force("pay", &hold(Forced::Open, Some(SECOND * 600)), at(2));
+    let held = standing(&breakers, at(2));
+    let order = held.order.clone().unwrap();
+    assert_eq!(
+        (&*order.reason, order.until, held.retry_at),
+        ("maintenance", Some(at(602).wall), order.until)
+    );
+    for (call, second) in [(GOOD, 3), (BAD, 4), (GOOD, 601)] {
+        let call = plain(&breakers, call, at(second));
+        breakers.report(instance(1), &call, at(second));
+        breakers.tick(at(second));
+        assert_eq!(standing(&breakers, at(second)), held);
+    }
+    assert_eq!(breakers.next_timer(), Some(SECOND * 602));
+    breakers.tick(at(602));
+    let over = standing(&breakers, at(602));
+    assert!(matches!(over.position, Position::HalfOpen { .. }) && over.order.is_none(), "{over:?}");
+    assert_eq!(over.trial.map(|trial| trial.instance), Some(instance(1)));
+    // Taken back before its end it starts anew, closed, and the end that it named means nothing any more.
+    breakers.force("pay", &hold(Forced::Open, Some(SECOND * 10)), at(603));
+    breakers.force("pay", &Command::LetGo, at(604));
+    breakers.tick(at(700));
+    assert_eq!(standing(&breakers, at(700)).position, Position::Closed);
 }

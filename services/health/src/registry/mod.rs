@@ -59,6 +59,11 @@ impl Registry {
         self.workers.get(&worker).is_some_and(|entry| entry.standing.is_live())
     }
 
+    /// Those that live.
+    pub(crate) fn live(&self) -> impl Iterator<Item = &Entry> {
+        self.workers.values().filter(|entry| entry.standing.is_live())
+    }
+
     /// Takes a worker out.
     pub(crate) fn remove(&mut self, worker: WorkerId) -> Change {
         match self.workers.remove(&worker) {
@@ -75,11 +80,16 @@ impl Registry {
         if before == entry.standing.is_live() { Change::None } else { Change::View }
     }
 
-    /// The view of all that live, for a version.
-    pub(crate) fn view(&self, version: u64) -> DirectoryView {
+    /// The view of all that live, for a version; `standing` says who of them is given new calls.
+    pub(crate) fn view(
+        &self,
+        version: u64,
+        standing: impl Fn(WorkerId) -> holdfast_ports::Standing,
+    ) -> DirectoryView {
         let live = |entry: &Entry| {
             let proven_at = entry.standing.proven_at()?;
-            Some(LiveWorker { info: entry.info.clone(), proven_at, tools: entry.tools.clone() })
+            let standing = standing(entry.info.id);
+            Some(LiveWorker { info: entry.info.clone(), proven_at, standing, tools: entry.tools.clone() })
         };
         DirectoryView { version, workers: self.workers.values().filter_map(live).collect() }
     }

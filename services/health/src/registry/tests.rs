@@ -50,7 +50,12 @@ fn put(registry: &mut Registry, number: u8, address: &str, tool: &str, now: i64)
 }
 
 fn live(registry: &Registry) -> Vec<WorkerId> {
-    registry.view(0).workers.iter().map(|worker| worker.info.id).collect()
+    registry
+        .view(0, |_| holdfast_ports::Standing::Taking)
+        .workers
+        .iter()
+        .map(|worker| worker.info.id)
+        .collect()
 }
 
 #[test]

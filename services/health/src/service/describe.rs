@@ -39,7 +39,9 @@ pub(super) fn describe(
 const fn availability(availability: Availability) -> tool_note::Availability {
     match availability {
         Availability::Available => tool_note::Availability::Available,
-        Availability::Unavailable | Availability::Broken { .. } => tool_note::Availability::Unavailable,
+        Availability::Unavailable | Availability::Broken { .. } | Availability::SwitchedOff { .. } => {
+            tool_note::Availability::Unavailable
+        }
         Availability::Gone => tool_note::Availability::Gone,
     }
 }

@@ -69,6 +69,6 @@ impl HealthService for Health {
         &self,
         request: Request<v1::ForceBreakerRequest>,
     ) -> Answer<v1::ForceBreakerResponse> {
-        breakers::force(self, request.into_inner()).map(Response::new)
+        breakers::force(self, request.into_inner()).await.map(Response::new)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_ports::LiveWorker;
+use holdfast_ports::{LiveWorker, Standing};
 use holdfast_proto::convert::time;
 use holdfast_proto::{Invalid, v1};
 use holdfast_rpc::status::of_invalid;
@@ -11,7 +11,7 @@ use tonic::Status;
 
 use super::breakers::wire;
 use crate::Health;
-use crate::breakers::Standing;
+use crate::breakers;
 
 pub(super) fn get(
     health: &Health,
@@ -32,7 +32,7 @@ pub(super) fn get(
         .collect();
     let board = health.breaking.board();
     let concerns =
-        |(name, _): &(&String, &Standing)| tools.is_empty() || dependencies.contains(name.as_str());
+        |(name, _): &(&String, &breakers::Standing)| tools.is_empty() || dependencies.contains(name.as_str());
     let breakers = board.iter().filter(concerns).map(wire).collect();
     Ok(v1::HealthServiceGetResponse { view: Some(v1::View { workers, breakers }), version: view.version })
 }
@@ -41,6 +41,10 @@ pub(super) fn live_worker(worker: &LiveWorker) -> v1::LiveWorker {
     v1::LiveWorker {
         info: Some((*worker.info).clone().into()),
         proven_at: Some(time::timestamp(worker.proven_at)),
+        ejected_until: match worker.standing {
+            Standing::Taking => None,
+            Standing::Ejected { until } => Some(time::timestamp(until)),
+        },
     }
 }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use holdfast_ports::DirectoryView;
+use holdfast_ports::{DirectoryView, Standing};
 use holdfast_proto::convert::time;
 use holdfast_proto::v1;
 use holdfast_proto::v1::watch_response::Change;
+use holdfast_resilience::breaker::Position;
 use holdfast_types::worker::WorkerInfo;
 use holdfast_types::{InstanceId, WorkerId};
 use tokio::sync::watch;
@@ -18,6 +19,7 @@ use tonic::Status;
 use super::breakers::{generation, wire};
 use super::view::live_worker;
 use crate::Health;
+use crate::board::Breaking;
 use crate::breakers::{Board, Trial};
 
 /// A watcher sees the difference between what it was last told and the newest state: one that is slow gets fewer and
@@ -26,6 +28,7 @@ pub(super) fn watch(
     health: &Health,
     instance: Option<InstanceId>,
 ) -> BoxStream<'static, Result<v1::WatchResponse, Status>> {
+    let watching = instance.map(|instance| Watching::begin(health.breaking.clone(), instance));
     let mut views = health.directory.subscribe();
     let mut boards = health.breaking.subscribe();
     let (view, board) = (views.borrow_and_update().clone(), boards.borrow_and_update().clone());
@@ -43,7 +46,7 @@ pub(super) fn watch(
         board,
         trials: BTreeMap::new(),
     };
-    let watcher = Watcher { views, boards, told };
+    let watcher = Watcher { views, boards, told, _watching: watching };
     let changes = stream::unfold(watcher, Watcher::next).map(stream::iter).flatten();
     let end = health.ended.clone().cancelled_owned();
     stream::once(async { Ok(opening) }).chain(changes).take_until(end).boxed()
@@ -55,6 +58,26 @@ struct Watcher {
     views: watch::Receiver<Arc<DirectoryView>>,
     boards: watch::Receiver<Arc<Board>>,
     told: Told,
+    _watching: Option<Watching>,
+}
+
+/// An instance that watches, and may be asked for a trial as long as it does.
+struct Watching {
+    breaking: Arc<Breaking>,
+    instance: InstanceId,
+}
+
+impl Watching {
+    fn begin(breaking: Arc<Breaking>, instance: InstanceId) -> Self {
+        breaking.change(|replica, now| replica.watches(instance, now));
+        Self { breaking, instance }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.breaking.change(|replica, now| replica.leaves(self.instance, now));
+    }
 }
 
 /// What a watcher knows.
@@ -63,7 +86,7 @@ struct Told {
     valid_for: Duration,
     instance: Option<InstanceId>,
     version: u64,
-    workers: BTreeMap<WorkerId, Arc<WorkerInfo>>,
+    workers: Workers,
     board: Arc<Board>,
     /// The last permit that it got, by dependency.
     trials: BTreeMap<String, Trial>,
@@ -95,8 +118,10 @@ impl Told {
         let now = workers(view);
         let gone = self.workers.keys().filter(|id| !now.contains_key(id));
         let mut changes: Vec<_> = gone.map(|id| Change::WorkerGone(id.to_string())).collect();
-        let is_known = |id: &WorkerId, info| self.workers.get(id).is_some_and(|known| known == info);
-        let come = view.workers.iter().filter(|worker| !is_known(&worker.info.id, &worker.info));
+        let come = view
+            .workers
+            .iter()
+            .filter(|worker| self.workers.get(&worker.info.id) != now.get(&worker.info.id));
         changes.extend(come.map(|worker| Change::Worker(live_worker(worker))));
         self.workers = now;
         self.version = view.version;
@@ -115,10 +140,15 @@ impl Told {
             if let Some(trial) = permit
                 && self.trials.insert(name.clone(), trial) != Some(trial)
             {
+                // Less where the word of it was on its way for long.
+                let valid_for = match standing.position {
+                    Position::HalfOpen { left } => left.min(self.valid_for),
+                    _ => self.valid_for,
+                };
                 changes.push(Change::Trial(v1::TrialPermit {
                     dependency: name.clone(),
                     generation: Some(generation(standing.generation)),
-                    valid_for: Some(time::duration(self.valid_for)),
+                    valid_for: Some(time::duration(valid_for)),
                 }));
             }
         }
@@ -127,6 +157,9 @@ impl Told {
     }
 }
 
-fn workers(view: &DirectoryView) -> BTreeMap<WorkerId, Arc<WorkerInfo>> {
-    view.workers.iter().map(|worker| (worker.info.id, worker.info.clone())).collect()
+/// What was told of each worker.
+type Workers = BTreeMap<WorkerId, (Arc<WorkerInfo>, Standing)>;
+
+fn workers(view: &DirectoryView) -> Workers {
+    view.workers.iter().map(|worker| (worker.info.id, (worker.info.clone(), worker.standing))).collect()
 }

@@ -99,7 +99,7 @@ pub fn health_measured(config: Config, metrics: Arc<Metrics>) -> (Health, Arc<An
         })
     };
     let entropy = Arc::new(SeededEntropy::new(1));
-    let deps = Deps { dial, clock: clock.clone(), entropy, metrics };
+    let deps = Deps { dial, clock: clock.clone(), entropy, share: None, metrics };
     (Health::new(config, deps), answers, clock)
 }
 

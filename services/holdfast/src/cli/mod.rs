@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod breakers;
 mod cancel;
 mod completions;
 mod config;
@@ -77,6 +78,7 @@ enum Command {
     History(history::Args),
     Trace(trace::Args),
     Tools(tools::Args),
+    Breakers(breakers::Args),
     Validate(validate::Args),
     Approve(decide::Approve),
     Answer(decide::Answer),
@@ -160,6 +162,7 @@ impl Command {
             Self::History(args) => args.server.flags(),
             Self::Trace(args) => args.server.flags(),
             Self::Tools(args) => args.server.flags(),
+            Self::Breakers(args) => args.flags(),
             Self::Approve(args) => args.server.flags(),
             Self::Answer(args) => args.server.flags(),
             Self::Resolve(args) => args.server.flags(),
@@ -185,6 +188,7 @@ impl Command {
             Self::History(args) => args.run(context).await,
             Self::Trace(args) => args.run(context).await,
             Self::Tools(args) => args.run(context).await,
+            Self::Breakers(args) => args.run(context).await,
             Self::Validate(args) => args.run(context).await,
             Self::Approve(args) => args.run(context).await,
             Self::Answer(args) => args.run(context).await,

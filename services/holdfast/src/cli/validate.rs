@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use holdfast_health::Sharing;
 use holdfast_plan::{Inputs, Tools, validate};
 use holdfast_ports::Directory;
 use holdfast_rpc::server;
@@ -101,7 +102,7 @@ async fn tools_here(file: &PlanFile, context: &Context) -> Result<Option<Vec<Too
     let failed =
         |error: Box<dyn std::error::Error + Send + Sync>| Error::platform("the directory can't start")(error);
     std::fs::create_dir_all(&scratch).map_err(|error| failed(error.into()))?;
-    let health = compose::build_health(&process, InProcess::default(), &network);
+    let health = compose::build_health(&process, InProcess::default(), &network, Sharing::default(), None);
     let (listener, join) = server::bind("127.0.0.1:0").await.map_err(|error| failed(error.into()))?;
     let serving = network.server(Door::Members, server::Config::default()).add(health.grpc());
     let serving = tokio::spawn(serving.serve(listener, std::future::pending()));

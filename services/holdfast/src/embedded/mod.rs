@@ -7,7 +7,7 @@ mod roles;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_health::{Health, Registration};
+use holdfast_health::{Health, Registration, Sharing};
 use holdfast_orchestrator::KeyFront;
 use holdfast_runtime::Shutdown;
 use holdfast_store::{DataFolder, SqliteStore};
@@ -62,7 +62,7 @@ impl Platform {
         let stores = Stores::of(store.clone());
         let local = InProcess::default();
         let hosted = Arc::new(Hosted::default());
-        let health = compose::build_health(&process, local.clone(), network);
+        let health = compose::build_health(&process, local.clone(), network, Sharing::default(), None);
         let worker =
             compose::build_worker(&process, settings.worker.clone(), None, Some(&stores), Vec::new())?;
         local.add(&worker);

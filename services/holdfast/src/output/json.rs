@@ -51,9 +51,15 @@ mod tests {
 
     #[test]
     fn every_message_that_commands_write_is_known() {
-        for name in
-            ["TaskSummary", "TaskEvent", "TaskResult", "Subtask", "ToolManifest", "CancelTaskResponse"]
-        {
+        for name in [
+            "TaskSummary",
+            "TaskEvent",
+            "TaskResult",
+            "Subtask",
+            "ToolManifest",
+            "CancelTaskResponse",
+            "Breaker",
+        ] {
             assert!(POOL.get_message_by_name(&format!("{PACKAGE}.{name}")).is_some(), "{name}");
         }
     }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use holdfast_ports::{Directory, Keys};
+use holdfast_ports::{BreakerShare, Directory, Keys};
 use holdfast_rpc::clients::{RemoteDirectory, RemoteKeys, RemoteStore, Replicas};
-use holdfast_store::{FrontedKeys, RedisError, RedisKeys};
+use holdfast_store::{FrontedKeys, RedisBreakers, RedisError, RedisKeys};
 use holdfast_types::InstanceId;
 
 use super::Site;
@@ -50,6 +50,21 @@ pub(super) async fn key_table(site: &Site) -> Result<Arc<dyn Keys>> {
         None if redis.url.is_empty() => Err(nowhere("the journal, whose key table decides", "--checkpoint")),
         None => Ok(Arc::new(RedisKeys::open(redis, None).await.map_err(refused)?)),
     }
+}
+
+/// Where replicas of the health service meet; none where there is no Redis, and each decides for itself. It is not waited
+/// for: without it they do so too.
+///
+/// # Errors
+/// [`Error`] where a setting is wrong.
+pub(super) fn breaker_share(site: &Site) -> Result<Option<Arc<dyn BreakerShare>>> {
+    let redis = &site.settings.redis;
+    if redis.url.is_empty() {
+        return Ok(None);
+    }
+    let share =
+        RedisBreakers::new(redis).map_err(|error| Error::platform("Redis can't be used")(error.into()))?;
+    Ok(Some(Arc::new(share)))
 }
 
 /// Asks for an address.

@@ -44,8 +44,10 @@ pub(crate) struct Settings {
     pub(crate) tls: Tls,
     /// The PostgreSQL that holds the journal of a platform that is spread out; without a URL it is SQLite in `data_dir`.
     pub(crate) store: holdfast_store::PostgresConfig,
-    /// The Redis before the key table; without a URL there is none.
+    /// The Redis before the key table, and between replicas of `health`; without a URL there is none.
     pub(crate) redis: holdfast_store::RedisConfig,
+    /// How replicas of `health` share the breakers.
+    pub(crate) health: holdfast_health::Sharing,
     /// The orchestrator.
     pub(crate) orchestrator: holdfast_orchestrator::Config,
     /// What one tool and one namespace may take of the platform.
@@ -70,6 +72,7 @@ impl Default for Settings {
             tls: Tls::default(),
             store: holdfast_store::PostgresConfig::default(),
             redis: holdfast_store::RedisConfig::default(),
+            health: holdfast_health::Sharing::default(),
             orchestrator: holdfast_orchestrator::Config::default(),
             limits: holdfast_orchestrator::Limits::default(),
             retention: Retention::default(),

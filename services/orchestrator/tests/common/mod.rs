@@ -171,6 +171,7 @@ impl Platform {
         let live = LiveWorker {
             info: Arc::new(info),
             proven_at: SystemClock.now(),
+            standing: holdfast_ports::Standing::Taking,
             tools: Arc::clone(&worker) as _,
         };
         let view = Arc::new(DirectoryView { version: 1, workers: vec![live] });

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use holdfast_ports::{DirectoryView, LiveWorker};
+use holdfast_ports::{DirectoryView, LiveWorker, Standing};
 use holdfast_proto::convert::{Within, time};
 use holdfast_proto::v1::watch_response::Change;
 use holdfast_proto::{Invalid, v1};
@@ -78,11 +78,13 @@ impl Known {
             wire.info.ok_or_else(|| Invalid::missing("worker.info", "what the worker said of itself"))?;
         let info = Arc::new(WorkerInfo::try_from(info).within("worker.info")?);
         let proven_at = time::required_timestamp("worker.proven_at", wire.proven_at)?;
+        let ejected_until = time::optional_timestamp("worker.ejected_until", wire.ejected_until)?;
+        let standing = ejected_until.map_or(Standing::Taking, |until| Standing::Ejected { until });
         self.unconfirmed.remove(&info.id);
         // Its connection is kept while its address is the same.
         let known = self.workers.get(&info.id).filter(|known| known.info.address == info.address);
         let tools = known.map_or_else(|| (self.dial)(&info), |known| known.tools.clone());
-        self.workers.insert(info.id, LiveWorker { info, proven_at, tools });
+        self.workers.insert(info.id, LiveWorker { info, proven_at, standing, tools });
         Ok(())
     }
 }
