@@ -1,10 +1,11 @@
-//! The traits through which services meet: storage, the directory of workers, and the tools they host.
+//! The traits through which services meet: storage, the directory of workers and its breakers, and the tools they host.
 //!
 //! `holdfast-store` implements the storage ports locally, `holdfast-rpc` remotely; one suite runs on both.
 //! Every future here is cancel-safe in this sense: dropping it never leaves half a write, but whether the write
 //! happened is then unknown, so a caller that needs to know asks again with the same id.
 
 mod blobs;
+mod breakers;
 mod checkpoints;
 mod directory;
 mod error;
@@ -15,6 +16,9 @@ mod leases;
 mod tools;
 
 pub use blobs::Blobs;
+pub use breakers::{
+    BreakerBoard, BreakerReport, Breakers, CallKind, CallReport, CallVerdict, Owner, ToldBreaker, TrialPermit,
+};
 pub use checkpoints::{Checkpoint, CheckpointId, Checkpoints, PendingWrite};
 pub use directory::{Directory, DirectoryView, LiveWorker};
 pub use error::{Error, Result};

@@ -34,6 +34,7 @@ fn record_all(metrics: &Metrics) -> Vec<Held> {
     metrics.step_duration(&tool("charge"), Duration::from_millis(20));
     metrics.retry(Class::Transient, &tool("charge"));
     metrics.retry_budget_refusal();
+    metrics.breaker_refusal();
     metrics.unknown_outcome(Resolution::Probe);
     metrics.replay();
     metrics.compensation(CompensationResult::Undone);

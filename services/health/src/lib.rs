@@ -11,6 +11,7 @@ mod directory;
 mod error;
 mod health;
 mod keeper;
+mod local;
 mod registry;
 mod service;
 
@@ -18,3 +19,4 @@ pub use config::Config;
 pub use directory::Dial;
 pub use error::Error;
 pub use health::{Deps, Health, Registration};
+pub use local::LocalBreakers;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use holdfast_resilience::breaker::Policy;
 use holdfast_runtime::config::human_duration;
 
 /// How an orchestrator works. The defaults are DESIGN section 13's.
@@ -46,6 +47,10 @@ pub struct Config {
     /// fallback stands in, or it is skipped.
     #[serde(with = "human_duration")]
     pub host_patience: Duration,
+    /// When the breakers that this instance decides alone open and close. It stands in no file: the owner's rule holds as
+    /// soon as it can be heard.
+    #[serde(skip)]
+    pub breaker: Policy,
     /// How many lives without a new outcome a task may have before it is quarantined.
     pub poison_lives: u32,
 }
@@ -66,6 +71,7 @@ impl Default for Config {
             attempt_grace: Duration::from_secs(2),
             worker_silence: Duration::from_secs(15),
             host_patience: Duration::from_secs(5),
+            breaker: Policy::default(),
             poison_lives: 3,
         }
     }

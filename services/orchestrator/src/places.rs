@@ -10,11 +10,15 @@ use holdfast_types::{ToolManifest, WorkerId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use crate::breakers::Permit;
+
 /// A place on a worker; dropping it frees it.
 #[derive(Debug)]
 pub(crate) struct Place {
     /// The worker.
     pub(crate) worker: LiveWorker,
+    /// The breaker's permission for the call that takes it; given back with it where the call is not sent.
+    pub(crate) permit: Option<Permit>,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -37,7 +41,7 @@ fn least_loaded(mut candidates: Vec<(LiveWorker, Arc<Semaphore>)>) -> Result<Pla
     candidates.sort_by_key(|(_, slots)| std::cmp::Reverse(slots.available_permits()));
     for (worker, slots) in candidates {
         if let Ok(slot) = slots.try_acquire_owned() {
-            return Ok(Place { worker, _slot: slot });
+            return Ok(Place { worker, permit: None, _slot: slot });
         }
     }
     Err(NoPlace::Busy)
@@ -134,7 +138,7 @@ impl Places {
         let queues = candidates.into_iter().map(|(worker, slots)| {
             Box::pin(async move {
                 match slots.acquire_owned().await {
-                    Ok(slot) => Place { worker, _slot: slot },
+                    Ok(slot) => Place { worker, permit: None, _slot: slot },
                     // Closed: the worker is gone, and the directory says so next.
                     Err(_) => std::future::pending().await,
                 }

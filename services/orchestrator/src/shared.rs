@@ -1,7 +1,10 @@
 //! What all drivers of an instance share.
 
+use std::sync::Arc;
+
 use crate::acks::Acks;
 use crate::arguments::Arguments;
+use crate::breakers::Breakers;
 use crate::budgets::Budgets;
 use crate::catalog::Catalog;
 use crate::front::Gate;
@@ -15,6 +18,7 @@ pub(crate) struct Shared {
     pub(crate) deps: Deps,
     pub(crate) places: Places,
     pub(crate) budgets: Budgets,
+    pub(crate) breakers: Arc<Breakers>,
     pub(crate) arguments: Arguments,
     pub(crate) catalog: Catalog,
     pub(crate) acks: Acks,

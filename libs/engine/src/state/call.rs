@@ -35,7 +35,7 @@ pub(crate) struct Call {
     /// Of an undo: what a person said, or has to, since other tasks rely on what it undoes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shared: Option<Shared>,
-    /// While it waits for a worker that hosts its tool.
+    /// While it waits for a worker that hosts its tool, or for a breaker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) waits: Option<Waits>,
     pub(crate) created_at: Timestamp,
@@ -130,7 +130,7 @@ pub(crate) enum Word {
     Keep,
 }
 
-/// A wait for a worker that hosts a tool.
+/// A wait for a worker that hosts a tool, or for a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Waits {
     pub(crate) since: Timestamp,

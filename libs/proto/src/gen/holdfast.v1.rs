@@ -786,6 +786,8 @@ pub enum WaitReason {
     Child = 10,
     /// An earlier attempt that must close first.
     Settling = 11,
+    /// A breaker that lets calls of a dependency through again.
+    CircuitOpen = 12,
 }
 impl WaitReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -806,6 +808,7 @@ impl WaitReason {
             Self::Paused => "WAIT_REASON_PAUSED",
             Self::Child => "WAIT_REASON_CHILD",
             Self::Settling => "WAIT_REASON_SETTLING",
+            Self::CircuitOpen => "WAIT_REASON_CIRCUIT_OPEN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -823,6 +826,7 @@ impl WaitReason {
             "WAIT_REASON_PAUSED" => Some(Self::Paused),
             "WAIT_REASON_CHILD" => Some(Self::Child),
             "WAIT_REASON_SETTLING" => Some(Self::Settling),
+            "WAIT_REASON_CIRCUIT_OPEN" => Some(Self::CircuitOpen),
             _ => None,
         }
     }
@@ -6757,6 +6761,9 @@ pub struct Breaker {
     /// The failure that opened it; absent: it is closed, or was forced.
     #[prost(message, optional, tag = "7")]
     pub failure: ::core::option::Option<Failure>,
+    /// The same as `retry_at` as a time from now: clocks differ.
+    #[prost(message, optional, tag = "15")]
+    pub retry_in: ::core::option::Option<::prost_types::Duration>,
 }
 /// The right to make one trial call; pushed to one instance at a time, nobody asks and nobody waits.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -6841,6 +6848,8 @@ pub mod call_report {
         Failed = 2,
         /// Nothing: the call was cancelled, or its permit was not used.
         None = 3,
+        /// The call begins; of trials only: no other instance gets a permit until its outcome comes, or is overdue.
+        Begun = 4,
     }
     impl Verdict {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -6853,6 +6862,7 @@ pub mod call_report {
                 Self::Alive => "VERDICT_ALIVE",
                 Self::Failed => "VERDICT_FAILED",
                 Self::None => "VERDICT_NONE",
+                Self::Begun => "VERDICT_BEGUN",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -6862,6 +6872,7 @@ pub mod call_report {
                 "VERDICT_ALIVE" => Some(Self::Alive),
                 "VERDICT_FAILED" => Some(Self::Failed),
                 "VERDICT_NONE" => Some(Self::None),
+                "VERDICT_BEGUN" => Some(Self::Begun),
                 _ => None,
             }
         }

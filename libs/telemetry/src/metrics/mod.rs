@@ -35,6 +35,7 @@ pub struct Metrics {
     step_duration: Histogram<f64>,
     retries: Counter<u64>,
     retry_budget_refusals: Counter<u64>,
+    breaker_refusals: Counter<u64>,
     unknown_outcomes: Counter<u64>,
     replays: Counter<u64>,
     compensations: Counter<u64>,
@@ -79,6 +80,7 @@ impl Metrics {
             step_duration: histogram(meter, &metric::STEP_DURATION),
             retries: counter(meter, &metric::RETRIES),
             retry_budget_refusals: counter(meter, &metric::RETRY_BUDGET_REFUSALS),
+            breaker_refusals: counter(meter, &metric::BREAKER_REFUSALS),
             unknown_outcomes: counter(meter, &metric::UNKNOWN_OUTCOMES),
             replays: counter(meter, &metric::REPLAYS),
             compensations: counter(meter, &metric::COMPENSATIONS),
@@ -114,6 +116,7 @@ impl Metrics {
     fn start_at_zero(&self) {
         for counter in [
             &self.retry_budget_refusals,
+            &self.breaker_refusals,
             &self.replays,
             &self.quarantines,
             &self.lease_losses,

@@ -41,6 +41,8 @@ pub(crate) enum CallKind {
     Plain,
     /// It was the trial of a half-open breaker.
     Trial,
+    /// It is the trial of a half-open breaker, and begins.
+    TrialBegins,
 }
 
 /// A breaker's change of position.
@@ -105,6 +107,14 @@ impl Breakers {
         let rebuilt = Owned::adopted(breaker, now);
         if self.owned.contains_key(dependency) || self.owned.len() < LIMIT {
             self.owned.insert(dependency.to_owned(), rebuilt);
+        }
+    }
+
+    /// Notes that an instance uses a dependency: it may get its trials.
+    pub(crate) fn used(&mut self, instance: InstanceId, dependency: &str, now: Now) {
+        if let Some(owned) = self.owned.get_mut(dependency) {
+            owned.used(instance);
+            owned.tick(now);
         }
     }
 

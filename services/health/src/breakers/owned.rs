@@ -53,14 +53,23 @@ impl Owned {
         view.generation.number == 0 && view.position == Position::Closed
     }
 
-    pub(super) fn report(&mut self, instance: InstanceId, call: &CallReport, now: Now) {
+    /// Notes who uses it.
+    pub(super) fn used(&mut self, instance: InstanceId) {
         if !self.users.contains(&instance) {
             if self.users.len() >= USERS {
                 self.users.pop_front();
             }
             self.users.push_back(instance);
         }
-        if let Some(ticket) = self.ticket(instance, call, now) {
+    }
+
+    pub(super) fn report(&mut self, instance: InstanceId, call: &CallReport, now: Now) {
+        self.used(instance);
+        let ticket = self.ticket(instance, call, now);
+        if let (CallKind::TrialBegins, Some(ticket)) = (call.kind, ticket) {
+            let moved = self.breaker.begin(ticket, now.running);
+            self.moved(moved, now);
+        } else if let Some(ticket) = ticket {
             if ticket.trial.is_some() {
                 let moved = self.breaker.begin(ticket, now.running);
                 self.moved(moved, now);
@@ -75,10 +84,10 @@ impl Owned {
     /// The permission under which a call was made.
     fn ticket(&self, instance: InstanceId, call: &CallReport, now: Now) -> Option<Ticket> {
         match (call.kind, self.trial, call.generation) {
-            (CallKind::Trial, Some((holder, ticket)), Some(generation)) => {
+            (CallKind::Trial | CallKind::TrialBegins, Some((holder, ticket)), Some(generation)) => {
                 (holder == instance && ticket.generation == generation).then_some(ticket)
             }
-            (CallKind::Trial, ..) => None,
+            (CallKind::Trial | CallKind::TrialBegins, ..) => None,
             (CallKind::Plain, _, Some(generation)) => Some(Ticket { generation, trial: None }),
             // Who was never told of this breaker was let through in its first generation.
             (CallKind::Plain, _, None) if self.is_fresh() => {

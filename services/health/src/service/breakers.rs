@@ -63,6 +63,10 @@ pub(super) fn wire((dependency, standing): (&String, &Standing)) -> v1::Breaker 
         since: Some(time::timestamp(standing.since)),
         retry_at: standing.retry_at.map(time::timestamp),
         failure,
+        retry_in: match standing.position {
+            Position::Open { left } | Position::HalfOpen { left } => Some(time::duration(left)),
+            Position::Closed | Position::Forced { .. } => None,
+        },
     }
 }
 

@@ -43,9 +43,11 @@ pub(super) fn report(health: &Health, request: v1::ReportRequest) -> Result<v1::
         let acquaintance = breakers.accept(instance, request.report)?;
         for breaker in &request.breakers {
             let left = time::optional_timestamp("retry_at", breaker.retry_at).ok().flatten();
-            let left = left.map_or(Duration::ZERO, |at| at.since(wall));
+            let stated = time::optional_duration("retry_in", breaker.retry_in).ok().flatten();
+            let left = stated.unwrap_or_else(|| left.map_or(Duration::ZERO, |at| at.since(wall)));
             if let Some(view) = read_view(breaker, left).filter(|_| breaker.dependency.len() <= NAME) {
                 breakers.adopt(&breaker.dependency, view, now);
+                breakers.used(instance, &breaker.dependency, now);
             }
         }
         for call in &calls {
@@ -63,10 +65,14 @@ fn read(call: v1::CallReport) -> Result<CallReport, Invalid> {
     let outcome = match call.verdict() {
         Verdict::Alive => Outcome::Success { took },
         Verdict::Failed => Outcome::Failure { took, retry_after },
-        Verdict::None => Outcome::Nothing,
+        Verdict::None | Verdict::Begun => Outcome::Nothing,
         Verdict::Unspecified => return Err(Invalid::new("verdict", call.verdict, "ALIVE, FAILED or NONE")),
     };
-    let kind = if call.trial { CallKind::Trial } else { CallKind::Plain };
+    let kind = match (call.trial, call.verdict()) {
+        (true, Verdict::Begun) => CallKind::TrialBegins,
+        (true, _) => CallKind::Trial,
+        (false, _) => CallKind::Plain,
+    };
     let generation = call.generation.as_ref().and_then(read_generation);
     let dependency = fields::some_text("dependency", call.dependency)?;
     if dependency.len() > NAME {

@@ -17,6 +17,7 @@ use holdfast_runtime::Shutdown;
 
 use crate::acks::Acks;
 use crate::arguments::Arguments;
+use crate::breakers::Breakers;
 use crate::budgets::Budgets;
 use crate::catalog::Catalog;
 use crate::front::Gate;
@@ -48,9 +49,13 @@ impl Orchestrator {
     /// Makes an orchestrator; nothing happens before [`Orchestrator::run`].
     #[must_use]
     pub fn new(config: Config, deps: Deps) -> Self {
+        let random = deps.entropy.next_u64();
+        let breakers =
+            Breakers::new(config.breaker.clone(), random, Arc::clone(&deps.clock), Arc::clone(&deps.metrics));
         let shared = Arc::new(Shared {
             config,
             deps,
+            breakers,
             places: Places::default(),
             budgets: Budgets::default(),
             arguments: Arguments::default(),

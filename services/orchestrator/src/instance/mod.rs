@@ -91,9 +91,15 @@ impl Instance {
             () = self.follow_hints() => Ok(()),
             () = self.follow_directory() => Ok(()),
             () = self.send_acks() => Ok(()),
+            () = self.keep_breakers() => Ok(()),
         };
         self.close().await;
         result
+    }
+
+    async fn keep_breakers(&self) {
+        let shared = &self.shared;
+        tokio::join!(shared.breakers.run(Arc::clone(&shared.deps.breakers)), self.follow_breakers());
     }
 
     async fn send_acks(&self) {
