@@ -104,7 +104,7 @@ impl Breakers {
     }
 
     /// The breakers that this instance decides and that are not closed.
-    fn own_breakers(&self) -> Vec<(String, View)> {
+    pub(super) fn own_breakers(&self) -> Vec<(String, View)> {
         let now = self.now();
         let entries = self.entries();
         let told =

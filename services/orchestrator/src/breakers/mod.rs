@@ -11,6 +11,8 @@ mod follow;
 mod permit;
 mod refusal;
 mod reports;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
