@@ -111,7 +111,7 @@ pub enum Input {
     Output(Result<Payload, Failure>),
     /// A message of the inbox.
     Message(InboxMessage),
-    /// Workers came or went: what waits for a tool looks again.
+    /// Workers came or went, or a breaker lets calls through: what waits for a tool looks again.
     ToolsChanged,
     /// Time has passed: a wake-up that the engine asked for.
     Tick,

@@ -29,7 +29,7 @@ mod task;
 
 pub use action::Action;
 pub use codec::{CodecError, decode, encode};
-pub use env::{Env, Grant};
+pub use env::{Circuit, Dependencies, Env, Grant};
 pub use event::Event;
 pub use input::Input;
 pub use snapshot::{SNAPSHOT_VERSION, SnapshotMeter};

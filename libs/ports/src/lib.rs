@@ -1,4 +1,4 @@
-//! The traits through which services meet: storage, the directory of workers, and the tools they host.
+//! The traits through which services meet: storage, the directory of workers and its breakers, and the tools they host.
 //!
 //! `holdfast-store` implements the storage ports locally, `holdfast-rpc` remotely; one suite runs on both.
 //! Every future here is cancel-safe in this sense: dropping it never leaves half a write, but whether the write
@@ -6,6 +6,7 @@
 
 mod blobs;
 mod breaker_share;
+mod breakers;
 mod checkpoints;
 mod directory;
 mod error;
@@ -17,6 +18,9 @@ mod tools;
 
 pub use blobs::Blobs;
 pub use breaker_share::{BreakerShare, ShareAnswer, ShareRole, ShareWord, Vacancy};
+pub use breakers::{
+    BreakerBoard, BreakerReport, Breakers, CallKind, CallReport, CallVerdict, Owner, ToldBreaker, TrialPermit,
+};
 pub use checkpoints::{Checkpoint, CheckpointId, Checkpoints, PendingWrite};
 pub use directory::{Directory, DirectoryView, LiveWorker, Standing};
 pub use error::{Error, Result};

@@ -16,7 +16,6 @@
 mod outcome;
 mod policy;
 mod ticket;
-mod view;
 
 use std::time::Duration;
 
@@ -24,10 +23,10 @@ use policy::Trip;
 
 use crate::window::{Mark, Window};
 
+pub use holdfast_types::breaker::{Forced, Generation, Position, View};
 pub use outcome::Outcome;
 pub use policy::Policy;
 pub use ticket::{Admission, Cause, Ticket, Transition};
-pub use view::{Forced, Generation, Position, View};
 
 /// The breaker of one dependency.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -48,6 +48,11 @@ impl Budget {
         }
     }
 
+    /// Gives the token of a retry back that was not made.
+    pub fn give_back(&mut self) {
+        self.tenths = self.tenths.saturating_add(RETRY_TAKES).min(MOST);
+    }
+
     /// Returns what is left, in tenths of a token.
     #[must_use]
     pub const fn tenths(self) -> u32 {
@@ -74,6 +79,14 @@ mod tests {
         }
         budget.first_attempt();
         assert_eq!(budget.retry(), Permit::Granted);
+    }
+
+    #[test]
+    fn a_retry_that_was_not_made_costs_nothing() {
+        let mut budget = Budget::default();
+        assert_eq!(budget.retry(), Permit::Granted);
+        budget.give_back();
+        assert_eq!(budget, Budget::default());
     }
 
     proptest! {

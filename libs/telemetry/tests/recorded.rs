@@ -35,6 +35,7 @@ fn record_all(metrics: &Metrics) -> Vec<Held> {
     metrics.retry(Class::Transient, &tool("charge"));
     metrics.retry_budget_refusal();
     metrics.call_held_back();
+    metrics.breaker_refusal();
     metrics.unknown_outcome(Resolution::Probe);
     metrics.replay();
     metrics.compensation(CompensationResult::Undone);

@@ -6,6 +6,7 @@
 #[macro_use]
 mod closed;
 
+pub mod breaker;
 pub mod call;
 pub mod failure;
 pub mod human_duration;

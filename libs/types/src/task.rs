@@ -63,6 +63,8 @@ closed_list! {
         Key = "KEY",
         /// A worker that hosts a tool.
         ToolGone = "TOOL_GONE",
+        /// A breaker that lets calls of a dependency through again.
+        CircuitOpen = "CIRCUIT_OPEN",
         /// A free place on a worker.
         Capacity = "CAPACITY",
         /// A paused task.

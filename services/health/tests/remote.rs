@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 const GUARD: Duration = Duration::from_secs(30);
 
-async fn serve(health: &Health) -> (String, JoinHandle<()>) {
+pub async fn serve(health: &Health) -> (String, JoinHandle<()>) {
     let (listener, address) = holdfast_rpc::server::bind("127.0.0.1:0").await.unwrap();
     let server = Server::new(holdfast_rpc::server::Config::default()).add(health.grpc());
     let server = tokio::spawn(async move { server.serve(listener, std::future::pending()).await.unwrap() });

@@ -9,7 +9,7 @@ use holdfast_health::Health;
 use holdfast_idempotency::Idempotency;
 use holdfast_orchestrator::{Host, KeyFront, Orchestrator};
 use holdfast_ports::{
-    Blobs, BreakerShare, Checkpoints, Directory, Inbox, Journal, Keys, Leases, Tasks, Tools,
+    Blobs, BreakerShare, Breakers, Checkpoints, Directory, Inbox, Journal, Keys, Leases, Tasks, Tools,
 };
 use holdfast_rpc::clients::RemoteTools;
 use holdfast_runtime::{Clock, Entropy, Ids, SystemClock, SystemEntropy};
@@ -146,11 +146,12 @@ pub(crate) fn build_idempotency(process: &Process, keys: Arc<dyn Keys>) -> Idemp
     Idempotency::new(holdfast_idempotency::Config::default(), deps)
 }
 
-/// What an orchestrator works on: its stores, what stands before their key table, the workers that it knows of, and those that die with its owner.
+/// What an orchestrator works on: its stores, what stands before their key table, the workers that it knows of and their breakers, and those that die with its owner.
 pub(crate) struct Surroundings {
     pub(crate) stores: Stores,
     pub(crate) front: KeyFront,
     pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) breakers: Arc<dyn Breakers>,
     pub(crate) host: Arc<dyn Host>,
 }
 
@@ -161,7 +162,7 @@ pub(crate) fn build_orchestrator(
     around: Surroundings,
     telemetry: &Telemetry,
 ) -> Orchestrator {
-    let Surroundings { stores, front, directory, host } = around;
+    let Surroundings { stores, front, directory, breakers, host } = around;
     let deps = holdfast_orchestrator::Deps {
         journal: stores.journal,
         tasks: stores.tasks,
@@ -171,6 +172,7 @@ pub(crate) fn build_orchestrator(
         front,
         blobs: stores.blobs,
         directory,
+        breakers,
         host,
         evaluator: Evaluator::new(holdfast_expr::Settings::default()),
         clock: process.clock.clone(),

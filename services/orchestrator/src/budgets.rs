@@ -27,6 +27,11 @@ impl Budgets {
         }
     }
 
+    /// Gives the token of a retry back that was not made.
+    pub(crate) fn give_back(&self, dependency: &str) {
+        self.with(dependency, Budget::give_back);
+    }
+
     fn with<T>(&self, dependency: &str, act: impl FnOnce(&mut Budget) -> T) -> T {
         let mut budgets = self.by_dependency.lock().unwrap_or_else(PoisonError::into_inner);
         match budgets.get_mut(dependency) {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use holdfast_expr::Evaluator;
-use holdfast_ports::{Blobs, Directory, Inbox, Journal, Keys, Leases, Tasks};
+use holdfast_ports::{Blobs, Breakers, Directory, Inbox, Journal, Keys, Leases, Tasks};
 use holdfast_runtime::{Clock, Entropy, Ids};
 use holdfast_telemetry::{Metrics, TaskTracer};
 use holdfast_types::WorkerId;
@@ -30,6 +30,8 @@ pub struct Deps {
     pub blobs: Arc<dyn Blobs>,
     /// The workers that live.
     pub directory: Arc<dyn Directory>,
+    /// The breakers before them, as their owner tells.
+    pub breakers: Arc<dyn Breakers>,
     /// Which of them live in this process.
     pub host: Arc<dyn Host>,
     /// Evaluates the plans' expressions.

@@ -9,6 +9,7 @@
 mod acks;
 mod api;
 mod arguments;
+mod breakers;
 mod budgets;
 mod catalog;
 mod config;

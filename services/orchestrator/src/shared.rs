@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::acks::Acks;
 use crate::arguments::Arguments;
+use crate::breakers::Breakers;
 use crate::budgets::Budgets;
 use crate::catalog::Catalog;
 use crate::front::Gate;
@@ -17,6 +18,7 @@ pub(crate) struct Shared {
     pub(crate) deps: Deps,
     pub(crate) places: Arc<Places>,
     pub(crate) budgets: Budgets,
+    pub(crate) breakers: Arc<Breakers>,
     pub(crate) arguments: Arguments,
     pub(crate) catalog: Catalog,
     pub(crate) acks: Acks,

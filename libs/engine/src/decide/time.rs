@@ -6,6 +6,7 @@ use holdfast_types::{Class, Effect, Failure, Reason, Timestamp, time::format_dur
 
 use super::Decided;
 use crate::event::{CallFailed, SkippedUndo, StepFailed, UndoSkipped, Verdict, VerdictReached};
+use crate::record::waited;
 use crate::state::{Call, Course, Phase, Shared, Timer, Word};
 use crate::{Env, Event, Task};
 
@@ -53,12 +54,7 @@ impl Task {
                 Reason::RateLimited,
                 format!("{} within the step's {timeout}", refused.message),
             ),
-            (Some(missing), None) => Failure::new(
-                Class::Unavailable,
-                Effect::NotExecuted,
-                Reason::ToolGone,
-                format!("{} within the step's {timeout}", missing.message),
-            ),
+            (Some(missing), None) => waited(missing, &timeout),
             (None, None) => Failure::new(
                 Class::Deadline,
                 Effect::NotExecuted,

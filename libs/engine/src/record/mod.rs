@@ -1,5 +1,6 @@
 //! What each input means: the events that follow from it. Nothing here changes a fact; `on` does.
 
+mod circuit;
 mod entered;
 mod finished;
 mod key;
@@ -11,6 +12,7 @@ mod retry;
 mod wait;
 mod withheld;
 
+pub(crate) use circuit::waited;
 pub(crate) use last_good::none_good;
 
 use crate::{Env, Event, Input, Task};

@@ -37,7 +37,7 @@ impl Task {
             return Vec::new();
         }
         // Paid for only where there is a place; a spent budget is no failure: there is no hedge.
-        if busy == Busy::Hedging && (env.budget)(self.dependency(call)) == Grant::Refused {
+        if busy == Busy::Hedging && env.dependencies.retry(self.dependency(call)) == Grant::Refused {
             return Vec::new();
         }
         let (tool, attempt) = (call.tool.clone(), call.next_attempt());
@@ -97,15 +97,19 @@ impl Task {
         &mut self,
         call: CallId,
         failure: Failure,
-        env: &Env<'_>,
+        env: &mut Env<'_>,
     ) -> Vec<Event> {
         if self.busy(&call) != Some(Busy::Preparing) {
             return Vec::new();
         }
         self.doing.calls.remove(&call);
         self.doing.look.insert(call.clone());
-        if failure.reason == Reason::ToolGone && self.may_wait_for_tool(&call, env.now) {
-            return self.wait_for_tool(call, failure, env.now);
+        match failure.reason {
+            Reason::ToolGone if self.may_wait(&call, env.now) => {
+                return self.wait_for_tool(call, failure, env.now);
+            }
+            Reason::CircuitOpen => return self.record_circuit_open(call, failure, env),
+            _ => {}
         }
         if failure.class == Class::RateLimited {
             return self.hold_back(call, failure, env.now);

@@ -9,7 +9,7 @@ use holdfast_types::{CallId, Effect, Failure, Reason, SideEffect, Source, Timest
 
 use crate::event::Next;
 use crate::state::Call;
-use crate::{Env, Grant, Task};
+use crate::{Circuit, Env, Grant, Task};
 
 /// Undos, and what settles a call before its undo, get at least this many attempts, whatever their tool says: they have a budget of their own in time.
 const UNDO_ATTEMPTS: u32 = 10;
@@ -64,7 +64,11 @@ impl Task {
         if at >= over {
             return Next::Fail;
         }
-        if has_left(failure) && (env.budget)(self.dependency(call)) == Grant::Refused {
+        let dependency = self.dependency(call);
+        if let Circuit::Shut { left } = env.dependencies.circuit(dependency) {
+            return self.next_through(call, failure, left, at, env.now);
+        }
+        if has_left(failure) && env.dependencies.retry(dependency) == Grant::Refused {
             failure.details.insert("retry_budget_exhausted".to_owned(), "true".to_owned());
             return Next::Fail;
         }
@@ -101,7 +105,7 @@ impl Task {
 
 /// Says whether an attempt may have come as far as a worker. One that has not cost its dependency nothing, so its
 /// repeat is not paid for from the dependency's budget: a dead worker replica is no storm on the tool behind it.
-fn has_left(failure: &Failure) -> bool {
+pub(super) fn has_left(failure: &Failure) -> bool {
     let never_dialled = failure.source == Source::Platform && failure.reason == Reason::ConnectFailed;
     !(never_dialled && failure.effect == Effect::NotExecuted)
 }

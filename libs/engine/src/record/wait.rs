@@ -1,5 +1,5 @@
-//! Nobody hosts a call's tool, or its dependency is called too often: it waits as a row, not in a process (DESIGN
-//! sections 2 and 6).
+//! Nobody hosts a call's tool, its breaker lets nothing through, or its dependency is called too often: it waits as a row,
+//! not in a process (DESIGN sections 2 and 6).
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ const SHORTEST_HOLD: Duration = Duration::from_millis(100);
 const LONGEST_LOOK: Duration = Duration::from_secs(60);
 
 impl Task {
-    /// Says whether a call whose tool nobody hosts waits for one. It does not where something stands in for it or it
+    /// Says whether a call waits that can't be sent now. It does not where something stands in for it or it
     /// may be missing: a fallback or a skip follows at once (DESIGN section 7).
     /// An undo waits for half of the time of all undos: the others still run.
-    pub(super) fn may_wait_for_tool(&self, id: &CallId, now: Timestamp) -> bool {
+    pub(super) fn may_wait(&self, id: &CallId, now: Timestamp) -> bool {
         let Some(call) = self.calls.get(id) else { return false };
         if call.is_undo() || call.settles() {
             return self.compensation_half().is_some_and(|half| now < half);
@@ -31,14 +31,21 @@ impl Task {
     }
 
     pub(super) fn wait_for_tool(&mut self, id: CallId, failure: Failure, now: Timestamp) -> Vec<Event> {
-        let Some(call) = self.calls.get_mut(&id) else { return Vec::new() };
+        let Some(call) = self.calls.get(&id) else { return Vec::new() };
         let look_again_at = now.after(distance(call, now));
-        if call.waits.is_some_and(|waits| waits.what == Awaited::Tool) {
-            // The journal knows already that it waits.
+        let failure = Failure { effect: call.effect, ..failure };
+        self.wait(id, failure, look_again_at)
+    }
+
+    /// Lets a call wait until then, or until it is woken.
+    pub(super) fn wait(&mut self, id: CallId, failure: Failure, look_again_at: Timestamp) -> Vec<Event> {
+        let Some(call) = self.calls.get_mut(&id) else { return Vec::new() };
+        let told = call.failure.as_ref().is_some_and(|told| told.reason == failure.reason);
+        if call.waits.is_some() && told {
+            // The journal knows already that it waits, and what for.
             call.phase = Phase::Ready { not_before: look_again_at };
             return Vec::new();
         }
-        let failure = Failure { effect: call.effect, ..failure };
         vec![Event::CallWaits(CallWaits { call: id, failure, look_again_at })]
     }
 
@@ -58,7 +65,8 @@ impl Task {
     }
 }
 
-fn distance(call: &Call, now: Timestamp) -> Duration {
+/// How long until the next look of a call of which nobody knows when it can be sent.
+pub(super) fn distance(call: &Call, now: Timestamp) -> Duration {
     let waits = call.waits.filter(|waits| waits.what == Awaited::Tool);
     let waited = waits.map_or(Duration::ZERO, |waits| now.since(waits.since));
     waited.clamp(FIRST_LOOK, LONGEST_LOOK)

@@ -35,7 +35,7 @@ pub(crate) struct Call {
     /// Of an undo: what a person said, or has to, since other tasks rely on what it undoes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shared: Option<Shared>,
-    /// While it waits for a worker that hosts its tool, or is held back for its dependency's sake.
+    /// While it waits for a worker that hosts its tool, for a breaker, or is held back for its dependency's sake.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) waits: Option<Waits>,
     pub(crate) created_at: Timestamp,

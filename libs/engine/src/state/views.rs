@@ -4,7 +4,7 @@ use holdfast_types::journal::RowUpdate;
 use holdfast_types::plan::StepKind;
 use holdfast_types::task::{ResultSource, StepStatus, TaskSpec, WaitReason};
 use holdfast_types::{
-    CallId, Failure, Key, Payload, StepId, TaskId, TaskOutcome, TaskStatus, Timestamp, ToolManifest,
+    CallId, Failure, Key, Payload, Reason, StepId, TaskId, TaskOutcome, TaskStatus, Timestamp, ToolManifest,
     ToolName, WorkerId,
 };
 use serde_json::Value;
@@ -236,7 +236,7 @@ impl Task {
             .is_some_and(|call| matches!(call.phase, Phase::NeedsPerson | Phase::Settling { .. }))
     }
 
-    /// Says whether a call waits for a worker that hosts its tool.
+    /// Says whether a call waits for a worker that hosts its tool, or for a breaker.
     #[must_use]
     pub fn waits_for_tools(&self) -> bool {
         self.calls.values().any(super::Call::waits_for_tool)
@@ -325,7 +325,10 @@ impl Task {
             return Some(WaitReason::Settling);
         }
         if self.waits_for_tools() {
-            return Some(WaitReason::ToolGone);
+            let shut = |failure: &Failure| failure.reason == Reason::CircuitOpen;
+            let waiting = self.calls.values().filter(|call| call.waits.is_some() && !call.is_ended());
+            let circuit = waiting.filter_map(|call| call.failure.as_ref()).any(shut);
+            return Some(if circuit { WaitReason::CircuitOpen } else { WaitReason::ToolGone });
         }
         phases().any(|phase| matches!(phase, Phase::Ready { .. })).then_some(WaitReason::Backoff)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use holdfast_engine::action::{Action, PrepareArgs};
 use holdfast_engine::event::{LifeStarted, Resume, WorkerLifetime};
 use holdfast_engine::input::{Prepared, PreparedArgs};
-use holdfast_engine::{Env, Event, Grant, Input, Step, Task, encode};
+use holdfast_engine::{Circuit, Dependencies, Env, Event, Grant, Input, Step, Task, encode};
 use holdfast_types::inbox::{InboxMessage, Message};
 use holdfast_types::journal::EventRow;
 use holdfast_types::key::{Holder, KeyChange, KeyOp, KeyRow, KeyState};
@@ -18,14 +18,46 @@ use serde_json::json;
 
 use crate::plans::START;
 
+/// What stands before all dependencies, as the test says.
+#[derive(Debug, Clone, Copy)]
+pub struct Before {
+    /// What the retry budget says.
+    pub grant: Grant,
+    /// Where the breaker is.
+    pub circuit: Circuit,
+    /// Tokens that were taken, less those that were given back.
+    pub spent: i32,
+}
+
+impl Default for Before {
+    fn default() -> Self {
+        Self { grant: Grant::Granted, circuit: Circuit::Closed, spent: 0 }
+    }
+}
+
+impl Dependencies for Before {
+    fn retry(&mut self, _dependency: &str) -> Grant {
+        self.spent += i32::from(self.grant == Grant::Granted);
+        self.grant
+    }
+
+    fn give_back(&mut self, _dependency: &str) {
+        self.spent -= 1;
+    }
+
+    fn circuit(&mut self, _dependency: &str) -> Circuit {
+        self.circuit
+    }
+}
+
 pub struct ByHand {
     pub task: Task,
     pub now: Timestamp,
     pub journal: Vec<EventRow>,
     /// Every key change so far.
     pub keys: Vec<KeyChange>,
-    /// What the retry budget says.
-    pub grant: Grant,
+    /// What stands before the tools.
+    pub before: Before,
     epoch: u64,
 }
 
@@ -35,8 +67,8 @@ impl ByHand {
         let id = TaskId::new(1, [1; 10]);
         let first = row(&Task::submitted(spec), 1, START);
         let task = Task::fold(id, [&first]).unwrap();
-        let mut hand =
-            Self { task, now: START, journal: vec![first], keys: vec![], grant: Grant::Granted, epoch: 0 };
+        let before = Before::default();
+        let mut hand = Self { task, now: START, journal: vec![first], keys: vec![], before, epoch: 0 };
         let actions = hand.live();
         (hand, actions)
     }
@@ -148,9 +180,7 @@ impl ByHand {
 
     fn with_env<T>(&mut self, act: impl FnOnce(&mut Task, &mut Env<'_>) -> T) -> T {
         let mut random = || 7;
-        let grant = self.grant;
-        let mut budget = |_: &str| grant;
-        act(&mut self.task, &mut Env { now: self.now, random: &mut random, budget: &mut budget })
+        act(&mut self.task, &mut Env { now: self.now, random: &mut random, dependencies: &mut self.before })
     }
 
     fn take(&mut self, step: Step) -> Vec<Action> {

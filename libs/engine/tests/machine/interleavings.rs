@@ -339,7 +339,7 @@ fn a_worker_that_can_not_be_dialled_is_not_paid_for_from_the_dependency_s_budget
     for (dialled, tried_again) in [(false, true), (true, false)] {
         let (mut hand, actions) = ByHand::new(spec(vec![step("s", call("send"), &[])]));
         let sent = hand.prepared(&prepare(&actions, "s").unwrap().clone()).remove(0);
-        hand.grant = Grant::Refused;
+        hand.before.grant = Grant::Refused;
         if dialled {
             hand.failed(&sent, Class::Transient, Effect::NotExecuted);
         } else {

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 mod by_hand;
+mod circuit;
 mod compat;
 mod crash;
 mod effects;

@@ -17,11 +17,11 @@ use holdfast_types::restore::Restore;
 use holdfast_types::task::{TaskSpec, WaitReason};
 use holdfast_types::worker::CallRef;
 use holdfast_types::{
-    Class, Effect, Failure, InstanceId, Key, MessageId, Payload, Reason, TaskId, TaskOutcome, Timestamp,
-    ToolName, WorkerId,
+    InstanceId, Key, MessageId, Payload, Reason, TaskId, TaskOutcome, Timestamp, ToolName, WorkerId,
 };
 use serde_json::Value;
 
+use crate::by_hand::Before;
 use crate::plans::START;
 use crate::world::World;
 
@@ -139,8 +139,8 @@ impl Sim {
             *random
         };
         let grant = if self.broke { Grant::Refused } else { Grant::Granted };
-        let mut budget = |_: &str| grant;
-        f(&mut self.task, &mut Env { now, random: &mut draw, budget: &mut budget })
+        let mut before = Before { grant, ..Before::default() };
+        f(&mut self.task, &mut Env { now, random: &mut draw, dependencies: &mut before })
     }
 
     /// Appends as the store would: claims are exclusive; then the actions are allowed.
@@ -320,15 +320,13 @@ impl Sim {
                 };
                 Some(Input::Entered { step: enter.step, result: Ok(EnteredStep { proceed, items }) })
             }
-            Action::Prepare(prepare) if !self.world.is_hosted(&prepare.call) => {
-                if prepare.look == Look::First {
-                    self.now = self.now.after(Duration::from_secs(5));
-                }
-                let gone = format!("no live worker hosts {}", prepare.tool);
-                let failure = Failure::new(Class::Unavailable, Effect::NotExecuted, Reason::ToolGone, gone);
-                Some(Input::PrepareFailed { call: prepare.call, failure })
-            }
             Action::Prepare(prepare) => {
+                if let Err(failure) = self.world.look(&prepare.call, prepare.tool.as_str()) {
+                    if prepare.look == Look::First && failure.reason == Reason::ToolGone {
+                        self.now = self.now.after(Duration::from_secs(5));
+                    }
+                    return Some(Input::PrepareFailed { call: prepare.call, failure });
+                }
                 let args = match prepare.args {
                     holdfast_engine::action::PrepareArgs::Known => None,
                     holdfast_engine::action::PrepareArgs::Template { args, key, .. } => Some(PreparedArgs {

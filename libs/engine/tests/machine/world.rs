@@ -1,6 +1,7 @@
 //! The world that tools change: a ledger of effects, workers that may die or live on, and faults by script.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use holdfast_types::worker::{CallOutcome, FenceAnswer, ProbeAnswer, Success};
 use holdfast_types::{CallId, Class, Effect, Failure, Key, Payload, Reason, SideEffect};
@@ -24,6 +25,8 @@ pub enum Fault {
     Shared,
     /// At its n-th look for a worker: nobody hosts the tool.
     Absent,
+    /// At its n-th look for a worker: the tool's breaker is open, for ten seconds yet.
+    Shut,
     /// Succeeds, but only after everything else that may happen has happened.
     Slow,
     /// Fails in passing, as late.
@@ -79,7 +82,7 @@ impl World {
         let fault = self.fault(&name, nth);
         self.late = matches!(fault, Some(Fault::Slow | Fault::SlowTransient));
         let outcome = match fault {
-            None | Some(Fault::Absent | Fault::Slow | Fault::Shared) => {
+            None | Some(Fault::Absent | Fault::Shut | Fault::Slow | Fault::Shared) => {
                 self.effect(call, class, key);
                 Ok(Success { result: result_of(call), replayed_downstream: false })
             }
@@ -107,13 +110,22 @@ impl World {
         at(nth).or_else(|| at(EVERY))
     }
 
-    /// Looks for a worker that hosts a call's tool.
-    pub fn is_hosted(&mut self, call: &CallId) -> bool {
+    /// Looks for a worker that hosts a call's tool, through its breaker.
+    pub fn look(&mut self, call: &CallId, tool: &str) -> Result<(), Failure> {
         let name = name_of(call);
         let nth = self.looks.entry(name.clone()).or_default();
         *nth += 1;
         let nth = *nth;
-        self.fault(&name, nth) != Some(Fault::Absent)
+        let unavailable =
+            |reason, message| Failure::new(Class::Unavailable, Effect::NotExecuted, reason, message);
+        match self.fault(&name, nth) {
+            Some(Fault::Absent) => Err(unavailable(Reason::ToolGone, format!("no live worker hosts {tool}"))),
+            Some(Fault::Shut) => {
+                let message = format!("the breaker of {tool} is open");
+                Err(unavailable(Reason::CircuitOpen, message).retry_after(Duration::from_secs(10)))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn effect(&mut self, call: &CallId, class: SideEffect, key: &Key) {

@@ -109,7 +109,7 @@ closed_lists! {
         Succeeded Degraded Failed Compensated CompensationFailed Cancelled DeadlineExceeded
     }
     WaitReason = v1::WaitReason {
-        Timer Backoff Approval Answer UnknownOutcome Key ToolGone Capacity Paused Child Settling
+        Timer Backoff Approval Answer UnknownOutcome Key ToolGone CircuitOpen Capacity Paused Child Settling
     }
     StepStatus = v1::StepStatus { Pending Running Succeeded Degraded Failed Skipped Cancelled Unknown }
     ResultSource = v1::ResultSource { Tool Replay Fallback LastGood Value }

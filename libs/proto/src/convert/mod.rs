@@ -4,6 +4,7 @@
 //! field. Where a type is foreign to this crate on both sides, or has no one shape on the wire, it is a function.
 
 mod append;
+pub mod breaker;
 mod call;
 mod closed;
 mod creation;

@@ -786,6 +786,8 @@ pub enum WaitReason {
     Child = 10,
     /// An earlier attempt that must close first.
     Settling = 11,
+    /// A breaker that lets calls of a dependency through again.
+    CircuitOpen = 12,
 }
 impl WaitReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -806,6 +808,7 @@ impl WaitReason {
             Self::Paused => "WAIT_REASON_PAUSED",
             Self::Child => "WAIT_REASON_CHILD",
             Self::Settling => "WAIT_REASON_SETTLING",
+            Self::CircuitOpen => "WAIT_REASON_CIRCUIT_OPEN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -823,6 +826,7 @@ impl WaitReason {
             "WAIT_REASON_PAUSED" => Some(Self::Paused),
             "WAIT_REASON_CHILD" => Some(Self::Child),
             "WAIT_REASON_SETTLING" => Some(Self::Settling),
+            "WAIT_REASON_CIRCUIT_OPEN" => Some(Self::CircuitOpen),
             _ => None,
         }
     }
@@ -6779,6 +6783,9 @@ pub struct Breaker {
     /// When the operator's order ends by itself; absent: there is none, or it stands until it is taken back.
     #[prost(message, optional, tag = "9")]
     pub forced_until: ::core::option::Option<::prost_types::Timestamp>,
+    /// The same as `retry_at` as a time from now: clocks differ.
+    #[prost(message, optional, tag = "15")]
+    pub retry_in: ::core::option::Option<::prost_types::Duration>,
 }
 /// The right to make one trial call; pushed to one instance at a time, nobody asks and nobody waits.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -1,5 +1,6 @@
 //! The directory behind `HealthService`: a view that is kept here and streamed, so that nobody waits for it.
 
+mod breakers;
 mod known;
 mod watch;
 
@@ -12,22 +13,24 @@ use holdfast_proto::v1;
 use holdfast_proto::v1::health_service_client::HealthServiceClient;
 use holdfast_types::worker::WorkerInfo;
 use holdfast_types::{InstanceId, WorkerId};
-use tokio::sync::watch as latest;
+use tokio::sync::{Semaphore, watch as latest};
 use tokio::task::AbortHandle;
 
+use self::breakers::Board;
 use super::replicas::Verb;
 use super::{RemoteTools, Replicas};
 use crate::client::{Channel, Config};
 
-const REPORT: Verb = Verb::harmless("report a failed dial");
+const REPORT: Verb = Verb::harmless("report what calls said");
 
 /// Makes the way to call a worker; called once for each worker that comes.
 pub type WorkerDial = Arc<dyn Fn(&WorkerInfo) -> Arc<dyn Tools> + Send + Sync>;
 
-/// The workers as the health service sees them. Cheap to clone; clones are the same directory.
+/// The workers and their breakers as the health service sees them, over one stream. Cheap to clone; clones are the same directory.
 ///
 /// While the service is away the last view stands. One that starts anew knows no worker at first: those that it does
-/// not name are kept for a time in which they register again.
+/// not name are kept for a time in which they register again. Where it is away its breakers are, too: each instance
+/// decides by itself then.
 #[derive(Clone)]
 pub struct RemoteDirectory {
     inner: Arc<Inner>,
@@ -36,8 +39,11 @@ pub struct RemoteDirectory {
 struct Inner {
     service: Replicas,
     instance: InstanceId,
+    /// Whose turn it is to report.
+    reports: Semaphore,
     /// The number of the last report.
-    reports: AtomicU64,
+    number: AtomicU64,
+    board: Board,
     view: latest::Receiver<Arc<DirectoryView>>,
     watcher: AbortHandle,
 }
@@ -71,8 +77,23 @@ impl RemoteDirectory {
     #[must_use]
     pub fn start_with(service: Replicas, instance: InstanceId, dial: WorkerDial) -> Self {
         let (views, view) = latest::channel(Arc::default());
-        let watcher = tokio::spawn(watch::run(service.clone(), instance, dial, views)).abort_handle();
-        Self { inner: Arc::new(Inner { service, instance, reports: AtomicU64::new(0), view, watcher }) }
+        let board = Board::new();
+        let told = watch::Told { known: known::Known::new(dial), views, board: board.clone() };
+        let watcher = tokio::spawn(watch::run(service.clone(), instance, told)).abort_handle();
+        let (reports, number) = (Semaphore::new(1), AtomicU64::new(0));
+        Self { inner: Arc::new(Inner { service, instance, reports, number, board, view, watcher }) }
+    }
+
+    /// Sends a report under the next number. One that comes after a later one would not count: they go one by one.
+    async fn send(&self, report: v1::ReportRequest) -> Result<v1::ReportResponse> {
+        let inner = &self.inner;
+        let _turn = inner.reports.acquire().await;
+        let number = inner.number.fetch_add(1, Ordering::Relaxed) + 1;
+        let message = v1::ReportRequest { instance_id: inner.instance.to_string(), report: number, ..report };
+        let ask = |channel, request| async move {
+            HealthServiceClient::<Channel>::new(channel).report(request).await
+        };
+        inner.service.ask(REPORT, message, ask).await
     }
 }
 
@@ -93,19 +114,8 @@ impl Directory for RemoteDirectory {
     }
 
     async fn report_failed_dial(&self, worker: WorkerId) -> Result<()> {
-        let report = self.inner.reports.fetch_add(1, Ordering::Relaxed) + 1;
-        let message = v1::ReportRequest {
-            instance_id: self.inner.instance.to_string(),
-            report,
-            failed_dials: vec![worker.to_string()],
-            ..Default::default()
-        };
-        self.inner
-            .service
-            .ask(REPORT, message, |channel, request| async move {
-                HealthServiceClient::<Channel>::new(channel).report(request).await
-            })
-            .await?;
+        let failed_dials = vec![worker.to_string()];
+        self.send(v1::ReportRequest { failed_dials, ..Default::default() }).await?;
         Ok(())
     }
 }

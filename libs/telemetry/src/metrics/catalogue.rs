@@ -166,6 +166,8 @@ catalogue! {
         "1 for the state that a dependency's breaker is in, 0 for the others";
     BREAKER_TRANSITIONS: "holdfast.breaker.transitions", Kind::Counter, Things, [FROM, TO],
         "Changes of breakers' states";
+    BREAKER_REFUSALS: "holdfast.breaker.refusals", Kind::Counter, Things, [],
+        "Calls that were not sent because a breaker is open";
     WORKER_SLOTS: "holdfast.worker.slots", Kind::UpDownCounter, Things, [],
         "Calls that this worker runs at once, at most";
     WORKER_SLOTS_IN_USE: "holdfast.worker.slots_in_use", Kind::UpDownCounter, Things, [],

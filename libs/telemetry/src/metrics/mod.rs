@@ -37,6 +37,7 @@ pub struct Metrics {
     step_duration: Histogram<f64>,
     retries: Counter<u64>,
     retry_budget_refusals: Counter<u64>,
+    breaker_refusals: Counter<u64>,
     unknown_outcomes: Counter<u64>,
     replays: Counter<u64>,
     compensations: Counter<u64>,
@@ -85,6 +86,7 @@ impl Metrics {
             step_duration: histogram(meter, &metric::STEP_DURATION),
             retries: counter(meter, &metric::RETRIES),
             retry_budget_refusals: counter(meter, &metric::RETRY_BUDGET_REFUSALS),
+            breaker_refusals: counter(meter, &metric::BREAKER_REFUSALS),
             unknown_outcomes: counter(meter, &metric::UNKNOWN_OUTCOMES),
             replays: counter(meter, &metric::REPLAYS),
             compensations: counter(meter, &metric::COMPENSATIONS),
@@ -123,6 +125,7 @@ impl Metrics {
         for counter in [
             &self.retry_budget_refusals,
             &self.calls_held_back,
+            &self.breaker_refusals,
             &self.replays,
             &self.quarantines,
             &self.lease_losses,

@@ -93,6 +93,17 @@ impl Metrics {
         self.lease_losses.add(1, &[]);
     }
 
+    /// Counts a call that a breaker did not let through.
+    pub fn breaker_refusal(&self) {
+        self.breaker_refusals.add(1, &[]);
+    }
+
+    /// Counts a transition of a breaker that is not the dependency's owner's: an orchestrator decides alone. It says
+    /// nothing of the state, which would stand when the owner is back.
+    pub fn breaker_move(&self, from: BreakerState, to: BreakerState) {
+        self.breaker_transitions.add(1, &[pair(label::FROM, from.as_str()), pair(label::TO, to.as_str())]);
+    }
+
     /// Counts an append that was refused as stale.
     pub fn stale_write_refused(&self) {
         self.stale_writes_refused.add(1, &[]);
@@ -176,7 +187,7 @@ impl Metrics {
     ///
     /// Dependencies past the bound have no state of their own: only their transitions are counted.
     pub fn breaker_transition(&self, dependency: &str, from: BreakerState, to: BreakerState) {
-        self.breaker_transitions.add(1, &[pair(label::FROM, from.as_str()), pair(label::TO, to.as_str())]);
+        self.breaker_move(from, to);
         let dependency = self.dependencies.bound(dependency);
         if dependency == OTHER {
             return;

@@ -143,6 +143,11 @@ impl Breakers {
                 Known::Open(view) => self.adopt(dependency, *view, now),
                 Known::Ordered(command) => self.adopt_order(dependency, command, now),
             }
+            // It may get its trials.
+            if let Some(owned) = self.owned.get_mut(dependency) {
+                owned.used(said.instance);
+                owned.tick(&self.present, now);
+            }
         }
         for call in &said.calls {
             self.report(said.instance, call, now);

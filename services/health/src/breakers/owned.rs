@@ -60,6 +60,11 @@ impl Owned {
         view.generation.number == 0 && view.position == Position::Closed
     }
 
+    /// Notes who uses it.
+    pub(super) fn used(&mut self, instance: InstanceId) {
+        self.users.used(instance);
+    }
+
     pub(super) fn report(
         &mut self,
         instance: InstanceId,
@@ -67,7 +72,7 @@ impl Owned {
         present: &BTreeSet<InstanceId>,
         now: Now,
     ) {
-        self.users.used(instance);
+        self.used(instance);
         if let Some(ticket) = self.ticket(instance, call, now) {
             if ticket.trial.is_some() {
                 let moved = self.breaker.begin(ticket, now.running);

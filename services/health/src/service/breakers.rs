@@ -117,6 +117,10 @@ pub(super) fn wire((dependency, standing): (&String, &Standing)) -> v1::Breaker 
         failure,
         force_reason: standing.order.as_ref().map(|order| order.reason.to_string()).unwrap_or_default(),
         forced_until: standing.order.as_ref().and_then(|order| order.until).map(time::timestamp),
+        retry_in: match standing.position {
+            Position::Open { left } | Position::HalfOpen { left } => Some(time::duration(left)),
+            Position::Closed | Position::Forced { .. } => None,
+        },
     }
 }
 
@@ -151,7 +155,9 @@ pub(super) fn read_known(wire: &v1::Breaker, now: Timestamp) -> Option<Known> {
             valid_for,
         }))
     };
-    let waits = left(wire.retry_at).unwrap_or_default();
+    // A time from now needs no clock that agrees.
+    let stated = time::optional_duration("retry_in", wire.retry_in).ok().flatten();
+    let waits = stated.or_else(|| left(wire.retry_at)).unwrap_or_default();
     let position = match (wire.force(), wire.state()) {
         (v1::BreakerForce::Open, _) => return hold(Forced::Open),
         (v1::BreakerForce::Closed, _) => return hold(Forced::Closed),

@@ -3,7 +3,7 @@
 mod breakers;
 mod describe;
 mod register;
-mod report;
+pub(crate) mod report;
 mod view;
 mod watch;
 mod watch_worker;

@@ -37,7 +37,7 @@ pub(super) fn report(health: &Health, request: v1::ReportRequest) -> Result<v1::
 
 /// Tells the directory how the calls of single workers ended, and takes those failures out that are their own matter:
 /// a dependency with one bad worker among good ones is healthy.
-fn judge(health: &Health, said: &mut Said, workers: &[Option<WorkerId>]) {
+pub(crate) fn judge(health: &Health, said: &mut Said, workers: &[Option<WorkerId>]) {
     let ending = |outcome| match outcome {
         Outcome::Success { .. } | Outcome::Answered => Some(Ending::Good),
         Outcome::Failure { .. } => Some(Ending::Failed),

@@ -34,7 +34,8 @@ pub(super) fn watch(
     let (view, board) = (views.borrow_and_update().clone(), boards.borrow_and_update().clone());
     let whole = v1::View {
         workers: view.workers.iter().map(live_worker).collect(),
-        breakers: board.iter().map(wire).collect(),
+        // As they are now: the times on the board are those of the last change.
+        breakers: health.breaking.board().iter().map(wire).collect(),
     };
     let opening = v1::WatchResponse { version: view.version, change: Some(Change::View(whole)) };
     let valid_for = health.directory.config.breaker.trial_lease;

@@ -71,6 +71,7 @@ impl Platform {
             stores: stores.clone(),
             front: KeyFront::None,
             directory: Arc::new(health.clone()),
+            breakers: Arc::new(health.breakers_for(process.ids.instance())),
             host: hosted.clone(),
         };
         let orchestrator =

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use holdfast_ports::{BreakerShare, Directory, Keys};
+use holdfast_ports::{BreakerShare, Keys};
 use holdfast_rpc::clients::{RemoteDirectory, RemoteKeys, RemoteStore, Replicas};
 use holdfast_store::{FrontedKeys, RedisBreakers, RedisError, RedisKeys};
 use holdfast_types::InstanceId;
@@ -28,8 +28,12 @@ pub(super) fn front(join: &Join, network: &Network) -> Option<Arc<dyn Keys>> {
     replicas(&join.idempotency, network).map(|service| Arc::new(RemoteKeys::new(service)) as _)
 }
 
-/// The registry of workers; none where no address is given.
-pub(super) fn directory(join: &Join, network: &Network, instance: InstanceId) -> Option<Arc<dyn Directory>> {
+/// The registry of workers and their breakers; none where no address is given.
+pub(super) fn directory(
+    join: &Join,
+    network: &Network,
+    instance: InstanceId,
+) -> Option<Arc<RemoteDirectory>> {
     let service = replicas(&join.health, network)?;
     Some(Arc::new(RemoteDirectory::start(service, instance, network.members().clone())))
 }

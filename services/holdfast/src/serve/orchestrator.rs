@@ -24,7 +24,8 @@ pub(crate) async fn run(site: Site) -> Result<()> {
     let directory = joined::directory(join, &site.network, site.process.ids.instance())
         .ok_or_else(|| joined::nowhere("the registry of workers", "--health"))?;
     let front = joined::front(join, &site.network).map_or(KeyFront::None, KeyFront::Service);
-    let around = Surroundings { stores, front, directory, host: Arc::new(NoHost) };
+    let breakers = directory.clone();
+    let around = Surroundings { stores, front, directory, breakers, host: Arc::new(NoHost) };
     let config = site.settings.of_orchestrator();
     let orchestrator = compose::build_orchestrator(&site.process, config, around, &site.telemetry);
     let (listener, bound) = site.bind(Door::Callers, site.settings.serve.orchestrator).await?;

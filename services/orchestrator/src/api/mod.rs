@@ -18,6 +18,7 @@ use holdfast_runtime::Shutdown;
 
 use crate::acks::Acks;
 use crate::arguments::Arguments;
+use crate::breakers::Breakers;
 use crate::budgets::Budgets;
 use crate::catalog::Catalog;
 use crate::front::Gate;
@@ -51,9 +52,13 @@ impl Orchestrator {
     pub fn new(config: Config, deps: Deps) -> Self {
         let (directory, metrics) = (Arc::clone(&deps.directory), Arc::clone(&deps.metrics));
         let places = Places::new(directory, metrics, config.limits.clone(), config.give_back_after);
+        let random = deps.entropy.next_u64();
+        let breakers =
+            Breakers::new(config.breaker.clone(), random, Arc::clone(&deps.clock), Arc::clone(&deps.metrics));
         let shared = Arc::new(Shared {
             config,
             deps,
+            breakers,
             places,
             budgets: Budgets::default(),
             arguments: Arguments::default(),

@@ -15,6 +15,7 @@ use holdfast_types::{CallId, Class, Effect, Failure, Reason, SideEffect, Source,
 use tokio_util::sync::CancellationToken;
 
 use super::{Claim, Done, Driver};
+use crate::breakers::Permit;
 use crate::lease::Lease;
 use crate::payloads::Payloads;
 use crate::places::Place;
@@ -66,6 +67,8 @@ struct Attempt {
     sending: Sending,
     /// Before it is sent.
     pause: Duration,
+    /// The breaker's; none for what is attached to.
+    permit: Option<Permit>,
     reached: CancellationToken,
     /// How long the worker may say nothing; none: only the attempt's time counts.
     silence: Option<Duration>,
@@ -106,7 +109,7 @@ impl End {
 impl Driver {
     /// Sends an attempt, or attaches to one. Frees the place when it has ended.
     pub(super) fn attempt(&mut self, parcel: Parcel) {
-        let Parcel { execute, place, token } = parcel;
+        let Parcel { execute, mut place, token } = parcel;
         let shared = Arc::clone(&self.shared);
         let worker = match &place {
             Some(place) => Some(place.worker.clone()),
@@ -121,6 +124,8 @@ impl Driver {
             self.ready.push_back(Done::Attempt((call, attempt), input));
             return;
         };
+        // What was begun before was let through in a life that is over: it says nothing to the breaker any more.
+        let permit = place.as_mut().and_then(|place| place.permit.take());
         let pause = match sending {
             Sending::New => Duration::ZERO,
             Sending::Attach => self.reattaches.next(&execute.call, execute.attempt),
@@ -159,6 +164,7 @@ impl Driver {
             token,
             sending,
             pause,
+            permit,
             reached,
             silence,
             supersedable,
@@ -220,13 +226,24 @@ impl Driver {
 }
 
 impl Attempt {
-    async fn run(self) -> Done {
+    async fn run(mut self) -> Done {
         let _reached = self.reached.clone().drop_guard();
         // A sleep of no time lasts to the timer's next millisecond.
         if !self.pause.is_zero() {
             tokio::time::sleep(self.pause).await;
         }
+        let mut permit = self.permit.take();
+        if let Some(permit) = &mut permit {
+            permit.sent(self.execute.worker);
+        }
         let end = self.follow().await;
+        // Before what follows is decided.
+        if let Some(permit) = permit {
+            match &end {
+                End::Finished(outcome) => permit.ended(outcome),
+                End::Refused(failure) | End::Lost(failure) => permit.failed(failure),
+            }
+        }
         if end.says_unreachable() {
             // Before its place is free again.
             self.shared.places.rest(self.execute.worker);

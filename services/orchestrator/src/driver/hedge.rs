@@ -12,11 +12,17 @@ impl Driver {
         let Hedge { call, tool, beside, timeout, until } = hedge;
         let namespace = &self.task.spec().namespace;
         let manifest = self.manifests.get(&tool);
-        let place = manifest.and_then(|tool| self.shared.places.try_take_beside(tool, namespace, beside));
-        let done = match place {
-            Some(place) => {
+        let through = manifest.and_then(|tool| {
+            // A trial is for a call that is wanted: a second attempt is made only where all pass.
+            let passes = self.shared.breakers.is_closed(tool.dependency());
+            let permit = passes.then(|| self.shared.breakers.admit(tool.dependency()))?.ok()?;
+            let place = self.shared.places.try_take_beside(tool, namespace, beside)?;
+            Some((place, permit))
+        });
+        let done = match through {
+            Some((place, permit)) => {
                 let evaluated = Evaluated { call, tool, args: None, timeout, until, look: Look::First };
-                placed(&self.shared, evaluated, place)
+                placed(&self.shared, evaluated, place, permit)
             }
             None => Done::Answer(Input::NoHedge { call }),
         };

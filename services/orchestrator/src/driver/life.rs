@@ -93,7 +93,7 @@ pub(crate) async fn begin(
     let payloads = Payloads::new(Arc::clone(&shared.deps.blobs));
     let evaluation = Evaluation::new(shared.deps.evaluator.clone(), payloads.clone(), &task);
     let manifests = task.spec().manifests.iter().map(|m| (m.name.clone(), Arc::new(m.clone()))).collect();
-    let since = shared.deps.directory.view().version;
+    let since = super::tools::Known::now(&shared);
     let waits = task.waits_for_tools();
     let tools = if waits { Seen::Watched { since } } else { Seen::Unwatched { since } };
     let mut driver = Driver {

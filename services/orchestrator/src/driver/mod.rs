@@ -37,7 +37,7 @@ use std::sync::atomic::Ordering;
 
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{FuturesUnordered, StreamExt};
-use holdfast_engine::{Action, Env, Input, SnapshotMeter, Step, Task};
+use holdfast_engine::{Action, Circuit, Dependencies, Env, Grant, Input, SnapshotMeter, Step, Task};
 use holdfast_runtime::Stage;
 use holdfast_types::journal::{Appended, Hold, Progress};
 use holdfast_types::{CallId, MessageId, OwnerId, StepId, TaskId, ToolManifest, ToolName};
@@ -108,7 +108,7 @@ struct Driver {
     meter: SnapshotMeter,
     /// A snapshot is wanted as soon as the state holds nothing that is not durable.
     snapshot_due: bool,
-    /// The directory as it was when a tool was last looked for.
+    /// The directory and the breakers as they were when a tool was last looked for.
     tools: tools::Seen,
     /// When the claim of an interrupted task was taken up; none once it goes on.
     recovering: Option<Instant>,
@@ -198,7 +198,7 @@ impl Driver {
     /// Waits for the next thing to happen, and takes it in.
     async fn wait(&mut self) -> Result<Option<Ended>, Error> {
         let (next, due) = self.next_due();
-        let (directory, tools) = (Arc::clone(&self.shared.deps.directory), self.tools);
+        let (shared, tools) = (Arc::clone(&self.shared), self.tools);
         let control = Arc::clone(&self.control);
         let lease = Arc::clone(&self.lease);
         tokio::select! {
@@ -213,7 +213,7 @@ impl Driver {
             (answer, in_flight) = self.writer.answered() => return self.answered(answer, in_flight).await,
             Some(done) = self.work.next(), if !self.work.is_empty() => self.done(done)?,
             () = control.inbox.notified() => self.read_inbox(),
-            seen = tools::changed(directory, tools) => self.tools_changed(seen)?,
+            seen = tools::changed(shared, tools) => self.tools_changed(seen)?,
             () = self.alarm.at(next) => match due {
                 Due::Inbox => self.read_inbox(),
                 Due::Tick => self.feed(Input::Tick, None)?,
@@ -325,15 +325,30 @@ impl Driver {
     }
 }
 
-/// Lends the engine the time, chance and the retry budgets.
+/// Lends the engine the time, chance, the retry budgets and the breakers.
 fn with_env<T>(shared: &Shared, act: impl FnOnce(&mut Env<'_>) -> T) -> T {
     let mut random = || shared.deps.entropy.next_u64();
-    let mut budget = |dependency: &str| {
-        let grant = shared.budgets.retry(dependency);
-        if grant == holdfast_engine::Grant::Refused {
-            shared.deps.metrics.retry_budget_refusal();
+    let mut dependencies = Before(shared);
+    act(&mut Env { now: shared.deps.clock.now(), random: &mut random, dependencies: &mut dependencies })
+}
+
+/// What stands before the dependencies of an instance.
+struct Before<'a>(&'a Shared);
+
+impl Dependencies for Before<'_> {
+    fn retry(&mut self, dependency: &str) -> Grant {
+        let grant = self.0.budgets.retry(dependency);
+        if grant == Grant::Refused {
+            self.0.deps.metrics.retry_budget_refusal();
         }
         grant
-    };
-    act(&mut Env { now: shared.deps.clock.now(), random: &mut random, budget: &mut budget })
+    }
+
+    fn give_back(&mut self, dependency: &str) {
+        self.0.budgets.give_back(dependency);
+    }
+
+    fn circuit(&mut self, dependency: &str) -> Circuit {
+        self.0.breakers.circuit(dependency)
+    }
 }

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use super::evaluate::{Evaluation, Part, Steps, told};
 use super::{Done, Driver};
+use crate::breakers::Permit;
 use crate::payloads::Payloads;
 use crate::places::{Asked, Caller, NoPlace, Place};
 use crate::shared::Shared;
@@ -108,30 +109,47 @@ impl Driver {
         });
     }
 
-    /// Takes a place for a call: at once, or when there is one.
+    /// Takes a place for a call, where its breaker lets it through: at once, or when there is one.
     pub(super) fn place(&mut self, evaluated: Evaluated) {
         let shared = Arc::clone(&self.shared);
         let Some(manifest) = self.manifests.get(&evaluated.tool).cloned() else {
             self.ready.push_back(not_placed(NoPlace::Gone, evaluated, None));
             return;
         };
+        let permit = match shared.breakers.admit(manifest.dependency()) {
+            Ok(permit) => permit,
+            Err(failure) => {
+                let input = Input::PrepareFailed { call: evaluated.call, failure };
+                self.ready.push_back(Done::Answer(input));
+                return;
+            }
+        };
         let spec = self.task.spec();
         let (namespace, priority) = (spec.namespace.clone(), spec.priority);
         let caller = Caller { namespace, priority, task: self.claim.task };
         match shared.places.ask(&manifest, caller) {
-            Asked::Now(place) => self.ready.push_back(placed(&shared, evaluated, place)),
+            Asked::Now(place) => self.ready.push_back(placed(&shared, evaluated, place, permit)),
             Asked::Away(missing) => self.ready.push_back(not_placed(missing, evaluated, Some(&manifest))),
-            Asked::Later(waiting) => self.work.push(Box::pin(async move {
-                let until = Instant::now() + evaluated.until.since(shared.deps.clock.now());
-                let patience = match evaluated.look {
-                    Look::First => shared.config.host_patience,
-                    Look::Again => Duration::ZERO,
-                };
-                match waiting.wait(until, patience).await {
-                    Ok(place) => placed(&shared, evaluated, place),
-                    Err(missing) => not_placed(missing, evaluated, Some(&manifest)),
-                }
-            })),
+            // It is asked for again when there is a place: much may have happened by then, and a trial goes to who has one.
+            Asked::Later(waiting) => {
+                drop(permit);
+                self.work.push(Box::pin(async move {
+                    let until = Instant::now() + evaluated.until.since(shared.deps.clock.now());
+                    let patience = match evaluated.look {
+                        Look::First => shared.config.host_patience,
+                        Look::Again => Duration::ZERO,
+                    };
+                    match waiting.wait(until, patience).await {
+                        Ok(place) => match shared.breakers.admit(manifest.dependency()) {
+                            Ok(permit) => placed(&shared, evaluated, place, permit),
+                            Err(failure) => {
+                                Done::Answer(Input::PrepareFailed { call: evaluated.call, failure })
+                            }
+                        },
+                        Err(missing) => not_placed(missing, evaluated, Some(&manifest)),
+                    }
+                }));
+            }
         }
     }
 
@@ -251,7 +269,8 @@ pub(super) fn with_item(
     }
 }
 
-pub(super) fn placed(shared: &Shared, evaluated: Evaluated, place: Place) -> Done {
+pub(super) fn placed(shared: &Shared, evaluated: Evaluated, mut place: Place, permit: Permit) -> Done {
+    place.permit = Some(permit);
     let now = shared.deps.clock.now();
     let worker = place.worker.info.id;
     let lifetime = if shared.deps.host.hosts(worker) { WorkerLifetime::Host } else { WorkerLifetime::Own };

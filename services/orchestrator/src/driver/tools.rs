@@ -1,25 +1,40 @@
-//! While a call waits for a tool, its driver listens to the directory: a worker that comes is looked at at once.
+//! While a call waits for a tool, its driver listens to the directory and the breakers: what comes is looked at at once.
 
 use std::sync::Arc;
 
 use holdfast_engine::{Event, Input};
-use holdfast_ports::Directory;
 
 use super::{Drain, Driver, Error};
+use crate::shared::Shared;
 
-/// What a driver knows of the directory.
+/// What a driver knows of what tools wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
     /// Nothing waits for a tool.
     Unwatched {
-        /// The version when the life began.
-        since: u64,
+        /// What was known when the life began.
+        since: Known,
     },
-    /// Something waits, or did: changes after this version are news.
+    /// Something waits, or did: changes after this are news.
     Watched {
-        /// The version.
-        since: u64,
+        /// What is known.
+        since: Known,
     },
+}
+
+/// Versions of what a driver knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Known {
+    /// Of the directory.
+    pub(super) directory: u64,
+    /// How often breakers had come to let calls through.
+    pub(super) passed: u64,
+}
+
+impl Known {
+    pub(super) fn now(shared: &Shared) -> Self {
+        Self { directory: shared.deps.directory.view().version, passed: shared.breakers.passed() }
+    }
 }
 
 impl Driver {
@@ -42,9 +57,12 @@ impl Driver {
 }
 
 /// Waits for a change; for ever where nothing waits for one. Cancel-safe.
-pub(super) async fn changed(directory: Arc<dyn Directory>, seen: Seen) -> Seen {
-    match seen {
-        Seen::Watched { since } => Seen::Watched { since: directory.changed(since).await.version },
-        Seen::Unwatched { .. } => std::future::pending().await,
+pub(super) async fn changed(shared: Arc<Shared>, seen: Seen) -> Seen {
+    let Seen::Watched { since } = seen else { return std::future::pending().await };
+    tokio::select! {
+        view = shared.deps.directory.changed(since.directory) => {
+            Seen::Watched { since: Known { directory: view.version, ..since } }
+        }
+        passed = shared.breakers.pass_again(since.passed) => Seen::Watched { since: Known { passed, ..since } },
     }
 }

@@ -97,9 +97,15 @@ impl Instance {
             () = self.follow_directory() => Ok(()),
             () = self.send_acks() => Ok(()),
             () = self.shared.places.keep() => Ok(()),
+            () = self.keep_breakers() => Ok(()),
         };
         self.close().await;
         result
+    }
+
+    async fn keep_breakers(&self) {
+        let shared = &self.shared;
+        tokio::join!(shared.breakers.run(Arc::clone(&shared.deps.breakers)), self.follow_breakers());
     }
 
     async fn send_acks(&self) {

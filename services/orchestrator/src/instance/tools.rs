@@ -1,4 +1,4 @@
-//! Wakes the tasks that wait for a tool when a worker comes (DESIGN section 2). A hint: a task that nobody wakes looks
+//! Wakes the tasks that wait for a tool when a worker comes, or a breaker lets calls through (DESIGN section 2). A hint: a task that nobody wakes looks
 //! by itself, at growing distances.
 
 use std::collections::HashSet;
@@ -26,7 +26,7 @@ impl Instance {
         loop {
             let live = workers(&view);
             if live.iter().any(|worker| !known.contains(worker))
-                && let Err(error) = self.wake_waiting().await
+                && let Err(error) = self.wake_waiting(WaitReason::ToolGone).await
             {
                 tracing::warn!(%error, "tasks that wait for a tool are not woken; they look by themselves");
             }
@@ -35,13 +35,25 @@ impl Instance {
         }
     }
 
-    async fn wake_waiting(&self) -> holdfast_ports::Result<()> {
+    /// Wakes what waits for a breaker whenever one has closed. A trial wakes nobody who rests as a row: who waits looks
+    /// again when it is due.
+    pub(super) async fn follow_breakers(&self) {
+        let mut closed = 0;
+        loop {
+            closed = self.shared.breakers.close_again(closed).await;
+            if let Err(error) = self.wake_waiting(WaitReason::CircuitOpen).await {
+                tracing::warn!(%error, "tasks that wait for a breaker are not woken; they look by themselves");
+            }
+        }
+    }
+
+    async fn wake_waiting(&self, reason: WaitReason) -> holdfast_ports::Result<()> {
         let filter = TaskFilter { statuses: vec![TaskStatus::Waiting], ..TaskFilter::default() };
         let mut token = None;
         for _ in 0..READS {
             let page = Page { size: ROWS_A_READ, token };
             let read = self.shared.deps.tasks.list(filter.clone(), page).await?;
-            for row in read.tasks.iter().filter(|row| row.waits_for == Some(WaitReason::ToolGone)) {
+            for row in read.tasks.iter().filter(|row| row.waits_for == Some(reason)) {
                 self.shared.deps.inbox.put(self.wake_up(row)).await?;
             }
             token = read.next;

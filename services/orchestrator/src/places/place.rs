@@ -8,11 +8,14 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Places;
 use super::gate::Bulk;
+use crate::breakers::Permit;
 
 /// A place on a worker; dropping it frees it, for whoever is next.
 pub(crate) struct Place {
     /// The worker.
     pub(crate) worker: LiveWorker,
+    /// The breaker's permission for the call that takes it; given back with it where the call is not sent.
+    pub(crate) permit: Option<Permit>,
     slot: Option<OwnedSemaphorePermit>,
     /// The limits that it counts in.
     entered: Vec<Bulk>,
@@ -26,7 +29,7 @@ impl Place {
         entered: Vec<Bulk>,
         places: Arc<Places>,
     ) -> Self {
-        Self { worker, slot: Some(slot), entered, places }
+        Self { worker, permit: None, slot: Some(slot), entered, places }
     }
 }
 

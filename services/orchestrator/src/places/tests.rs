@@ -82,7 +82,12 @@ fn worker(slots: u32) -> LiveWorker {
         slots,
         tools: vec![tool("look"), tool("other")],
     };
-    LiveWorker { info: Arc::new(info), proven_at: Timestamp::from_micros(1), tools: Arc::new(Nobody) }
+    LiveWorker {
+        info: Arc::new(info),
+        proven_at: Timestamp::from_micros(1),
+        standing: holdfast_ports::Standing::Taking,
+        tools: Arc::new(Nobody),
+    }
 }
 
 impl World {

@@ -1,5 +1,6 @@
 //! A platform in one process: SQLite in a folder, a worker whose tools do what a test says, and orchestrators.
 
+pub mod breakers;
 pub mod faults;
 pub mod front;
 pub mod front_world;
@@ -190,6 +191,7 @@ impl Platform {
             front: KeyFront::None,
             blobs: store,
             directory: Arc::clone(&self.directory) as _,
+            breakers: Arc::new(breakers::Owner::away()),
             host: Arc::new(NoHost),
             evaluator: Evaluator::default(),
             clock: Arc::new(SystemClock),

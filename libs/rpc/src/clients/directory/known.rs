@@ -46,6 +46,7 @@ impl Known {
                 self.unconfirmed.remove(&id);
                 self.workers.remove(&id).is_some()
             }),
+            // The board's, which shares the stream.
             Some(Change::Breaker(_) | Change::Trial(_)) | None => false,
         };
         if changed {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_types::time;
+use crate::time;
 
 /// Which life of a breaker a call was let through in. Compared for equality only: a restarted owner has another
 /// incarnation, so that no outcome of the old one meets its numbers (PROTOCOL 16).
