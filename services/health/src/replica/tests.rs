@@ -70,7 +70,7 @@ struct World {
 
 impl World {
     fn new(count: usize) -> Self {
-        let replicas = (0..count).map(|at| Replica::new(policy(), 1_000 + at as u64, LEASE)).collect();
+        let replicas = (0..count).map(|at| Replica::joining(policy(), 10_000 + at as u64, LEASE)).collect();
         Self {
             replicas,
             place: Place::default(),
