@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use holdfast_resilience::breaker::{Forced, Policy, Position};
+use holdfast_resilience::breaker::{Forced, Position};
 use holdfast_runtime::{BootInstant, Clock, Entropy};
 use holdfast_telemetry::{BreakerState, Metrics};
 use holdfast_types::InstanceId;
@@ -41,16 +41,15 @@ pub(crate) struct Breaking {
 
 impl Breaking {
     pub(crate) fn new(
-        policy: Policy,
-        lease: Duration,
+        replica: Replica,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let replica = Mutex::new(Replica::new(policy, entropy.next_u64(), lease));
         let started = clock.boot();
         let board = watch::Sender::new(Arc::default());
         let (changed, news) = (Notify::new(), Notify::new());
+        let replica = Mutex::new(replica);
         Self { clock, entropy, started, replica, board, metrics, changed, news }
     }
 
@@ -90,12 +89,12 @@ impl Breaking {
     /// Cancel-safe: the order stands or is on its way.
     pub(crate) async fn force(&self, dependency: &str, command: Command) -> Obeyed {
         let mut boards = self.subscribe();
-        let before = self.board().remove(dependency).map(|standing| standing.generation);
-        let wants_hold = matches!(command, Command::Hold { .. });
-        let is_done = |standing: &Standing| {
-            let is_held = matches!(standing.position, Position::Forced { .. });
-            is_held == wants_hold && (!wants_hold || Some(standing.generation) != before)
-        };
+        let is_done =
+            |standing: Option<&Standing>| match (&command, standing.and_then(|held| held.order.as_ref())) {
+                (Command::Hold { reason, .. }, Some(order)) => order.reason == *reason,
+                (Command::Hold { .. }, None) => false,
+                (Command::LetGo, order) => order.is_none(),
+            };
         let decides = self.change(|replica, now| {
             replica.force(dependency, command.clone(), now);
             replica.decides()
@@ -103,7 +102,7 @@ impl Breaking {
         if decides {
             return Obeyed::Done;
         }
-        let done = boards.wait_for(|board| board.get(dependency).map_or(!wants_hold, is_done));
+        let done = boards.wait_for(|board| is_done(board.get(dependency)));
         match tokio::time::timeout(CONFIRMED_WITHIN, done).await {
             Ok(Ok(_)) => Obeyed::Done,
             Ok(Err(_)) | Err(_) => Obeyed::NotYet,

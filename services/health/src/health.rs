@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::board::Breaking;
 use crate::directory::{Dial, Directory};
 use crate::keeper::Lease;
+use crate::replica::Replica;
 use crate::sharing::Sharer;
 use crate::{Config, Error};
 
@@ -51,8 +52,12 @@ impl Health {
         let Deps { dial, clock, entropy, share, metrics } = deps;
         let seed = entropy.next_u64();
         let lease = config.sharing.lease;
-        let breaking = Breaking::new(config.breaker.clone(), lease, clock.clone(), entropy, metrics.clone());
-        let breaking = Arc::new(breaking);
+        let (policy, incarnation) = (config.breaker.clone(), entropy.next_u64());
+        let replica = match &share {
+            Some(_) => Replica::joining(policy, incarnation, lease),
+            None => Replica::new(policy, incarnation, lease),
+        };
+        let breaking = Arc::new(Breaking::new(replica, clock.clone(), entropy, metrics.clone()));
         let sharing = config.sharing.clone();
         let sharer = share.map(|share| Arc::new(Sharer::new(breaking.clone(), share, sharing)));
         Self {

@@ -65,6 +65,13 @@ impl Published {
         })
     }
 
+    /// The same, with nobody's trial: those that were not confirmed may be given by another.
+    #[must_use]
+    pub(crate) fn without_trials(mut self) -> Self {
+        self.breakers.values_mut().for_each(|record| record.trial = None);
+        self
+    }
+
     /// The same, as it is after so much time in which nobody decided anything.
     #[must_use]
     pub(crate) fn after(mut self, age: Duration) -> Self {

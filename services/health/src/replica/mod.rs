@@ -99,6 +99,12 @@ impl Replica {
         }
     }
 
+    /// Makes one that has others to ask first: what it hears meanwhile waits for their answer, or for there being none.
+    pub(crate) fn joining(policy: Policy, incarnation: u64, lease: Duration) -> Self {
+        let role = Role::Follower { published: Published::default(), at: Duration::ZERO };
+        Self { role, ..Self::new(policy, incarnation, lease) }
+    }
+
     /// Says whether a report is new here; see [`Breakers::accept`].
     pub(crate) fn accept(&mut self, instance: InstanceId, number: u64) -> Option<Acquaintance> {
         self.breakers.accept(instance, number)
@@ -302,7 +308,8 @@ impl Replica {
                 if !told.is_empty() {
                     self.outbox.push_back(Letter::Peer(told));
                 }
-                let newest = board.filter(|board| !board.is_older_than(&own)).unwrap_or(own);
+                let newest = board.filter(|board| !board.is_older_than(&own));
+                let newest = newest.unwrap_or_else(|| own.without_trials());
                 self.role = Role::Follower { published: newest, at: now.running };
             }
         }

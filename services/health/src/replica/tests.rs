@@ -70,7 +70,7 @@ struct World {
 
 impl World {
     fn new(count: usize) -> Self {
-        let replicas = (0..count).map(|at| Replica::new(policy(), 1_000 + at as u64, LEASE)).collect();
+        let replicas = (0..count).map(|at| Replica::joining(policy(), 10_000 + at as u64, LEASE)).collect();
         Self {
             replicas,
             place: Place::default(),
@@ -349,11 +349,11 @@ proptest! {
                 Op::Mend(who) => world.reaches[who] = true,
                 Op::Flush => world.place = Place::default(),
             }
-            for who in 0..3 {
+            for (who, shown) in shown.iter_mut().enumerate() {
                 // Generations of one owner only grow before anybody's eyes.
                 if let Some(standing) = world.standing(who) {
                     let generation = standing.generation;
-                    let last = shown[who].entry(generation.incarnation).or_insert(generation.number);
+                    let last = shown.entry(generation.incarnation).or_insert(generation.number);
                     prop_assert!(generation.number >= *last, "{} after {last}", generation.number);
                     *last = generation.number;
                 }

@@ -12,7 +12,7 @@ use super::super::Context;
 use super::super::server::Server;
 use super::row::row;
 use crate::client::Client;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::output::{Output, json, table};
 
@@ -40,16 +40,23 @@ impl Args {
         let mut told = Told { output: context.output, only: self.dependencies, last: HashMap::new() };
         let mut broken = 0;
         loop {
-            let status = match follow(&client, &mut told, &mut broken).await {
+            let (error, may_come_back) = match follow(&client, &mut told, &mut broken).await {
                 // The service has ended the stream: it may be about to start anew.
-                Ok(()) => Status::new(Code::Unavailable, "the stream of breakers ended"),
-                Err(status) => status,
+                Ok(()) => {
+                    let message = "the stream of breakers ended".to_owned();
+                    (Error::Unreachable { server: client.server().to_owned(), message }, true)
+                }
+                Err(status) => {
+                    let is_away =
+                        matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown);
+                    (client.refused(&status), is_away)
+                }
             };
             broken += 1;
-            let may_come_back = matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown);
-            // What was never there is told at once.
-            if !may_come_back || broken > REOPENED_AT_MOST || told.last.is_empty() && broken > 1 {
-                return Err(client.refused(&status));
+            // One that was never there is tried once more only.
+            let was_there = !told.last.is_empty() || broken == 1;
+            if !may_come_back || broken > REOPENED_AT_MOST || !was_there {
+                return Err(error);
             }
             tokio::time::sleep(REOPEN_AFTER).await;
         }
