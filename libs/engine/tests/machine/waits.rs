@@ -5,7 +5,7 @@ use std::time::Duration;
 use holdfast_engine::action::Look;
 use holdfast_engine::{Action, Input};
 use holdfast_types::inbox::Message;
-use holdfast_types::task::{ResultSource, TaskBody, WaitReason};
+use holdfast_types::task::{ResultSource, StepStatus, TaskBody, WaitReason};
 use holdfast_types::{Class, Effect, Failure, Reason, TaskOutcome, TaskStatus};
 use serde_json::json;
 
@@ -155,8 +155,8 @@ fn a_call_that_is_held_back_waits_as_a_row_and_no_life_comes_before_its_time() {
     let actions = hand.feed(Input::Tick);
     let actions = hand.prepared(&actions[0]);
     hand.succeeded(&actions[0]);
-    assert_eq!(hand.task.summary().outcome, Some(TaskOutcome::Succeeded));
-    assert_eq!(hand.task.step_view(&id("s")).unwrap().attempts, 1);
+    let step = hand.task.step_view(&id("s")).unwrap();
+    assert_eq!((step.status, step.attempts), (StepStatus::Succeeded, 1));
 }
 
 #[test]
@@ -169,9 +169,9 @@ fn what_would_be_held_back_beyond_its_time_fails_at_once_and_names_the_rate_limi
     };
     let (mut hand, _) = ByHand::new(plan());
     held_back(&mut hand, "s", Duration::from_secs(90));
-    let summary = hand.task.summary();
-    assert_eq!((summary.outcome, hand.now), (Some(TaskOutcome::Degraded), START));
-    let failure = summary.report.missing[0].failure.clone().unwrap();
+    let step = hand.task.step_view(&id("s")).unwrap();
+    assert_eq!((step.status, hand.now), (StepStatus::Failed, START));
+    let failure = hand.task.summary().report.missing[0].failure.clone().unwrap();
     assert_eq!((failure.class, failure.reason), (Class::RateLimited, Reason::RateLimited));
     assert_eq!(failure.retry_after, Some(Duration::from_secs(90)));
     // One that is held back again and again ends with the step's time, and says why.

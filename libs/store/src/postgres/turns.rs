@@ -18,12 +18,14 @@ pub(super) const NAMESPACES: &str = "WITH RECURSIVE names (name) AS ( \
       ORDER BY namespace LIMIT 1) FROM names WHERE names.name IS NOT NULL) \
      SELECT name FROM names WHERE name IS NOT NULL LIMIT $2";
 
-/// Some tasks of each of these namespaces and of each priority whose time has come.
+/// Some tasks of each of these namespaces and of each priority whose time has come. The bounds are rows, so that only the
+/// index of turns serves: that of wake-ups would be read again for each of them.
 pub(super) const OF_NAMESPACES: &str = "SELECT n.name, t.id FROM unnest($1::text[]) AS n (name) \
      CROSS JOIN generate_series(1, 5) AS p (priority) CROSS JOIN LATERAL \
-     (SELECT id, wake_at FROM tasks WHERE owner IS NULL AND wake_at IS NOT NULL AND namespace = n.name \
-      AND priority = p.priority::smallint AND wake_at <= $2 ORDER BY wake_at LIMIT $3) AS t \
-     ORDER BY n.name, p.priority, t.wake_at";
+     (SELECT id, wake_at FROM tasks WHERE owner IS NULL AND wake_at IS NOT NULL \
+      AND (namespace, priority) >= (n.name, p.priority::smallint) \
+      AND (namespace, priority, wake_at) <= (n.name, p.priority::smallint, $2) \
+      ORDER BY namespace, priority, wake_at LIMIT $3) AS t ORDER BY n.name, p.priority, t.wake_at";
 
 /// Locks tasks that nobody has claimed meanwhile.
 pub(super) fn lock_text() -> String {
