@@ -32,7 +32,7 @@ fn http_of(context: &Context<'_>, status: u16, headers: Headers<'_>) -> Failure 
 }
 
 fn rule(code: &str, class: Class, effect: Effect) -> ErrorRule {
-    ErrorRule { code: code.to_owned(), class, effect }
+    ErrorRule::by_code(code, class, effect)
 }
 
 #[test]

@@ -29,16 +29,18 @@ pub(crate) fn judge(ended: Ended, attempt: &Attempt, errors: &[ErrorRule]) -> Re
     } else {
         Effect::NotExecuted
     };
-    let failure = match ended {
+    let (failure, rule) = match ended {
         Ended::Returned(Ok(answer)) => return Ok(answer),
-        Ended::Returned(Err(failure)) => failure,
+        Ended::Returned(Err(failure)) => {
+            let rule = rule_for(&failure, errors);
+            (failure, rule)
+        }
         Ended::Panicked => {
             // The panic's text may hold anything, a secret included: it stays in the worker's log.
-            ToolFailure::new(Class::Crashed, Reason::ToolPanicked, "the tool panicked")
+            (ToolFailure::new(Class::Crashed, Reason::ToolPanicked, "the tool panicked"), None)
         }
-        Ended::Aborted => ToolFailure::new(Class::Cancelled, Reason::CancelledByCaller, "aborted"),
+        Ended::Aborted => (ToolFailure::new(Class::Cancelled, Reason::CancelledByCaller, "aborted"), None),
     };
-    let rule = failure.code.as_ref().and_then(|code| errors.iter().find(|rule| rule.code == *code));
     let stated = rule.map(|rule| rule.effect).or(failure.effect);
     let effect = match class {
         SideEffect::ReadOnly => Effect::NotExecuted,
@@ -62,6 +64,14 @@ pub(crate) fn judge(ended: Ended, attempt: &Attempt, errors: &[ErrorRule]) -> Re
         source: holdfast_types::Source::Tool,
         details: failure.details,
     })
+}
+
+/// Finds the rule of the manifest that knows the failure. A failure without a code whose effect the tool has stated is
+/// settled already, perhaps by these very rules: its text is not judged once more.
+fn rule_for<'a>(failure: &ToolFailure, errors: &'a [ErrorRule]) -> Option<&'a ErrorRule> {
+    let code = failure.code.as_deref();
+    let open = code.is_some() || failure.effect.is_none();
+    errors.iter().filter(|_| open).find(|rule| rule.fits(code, &failure.message))
 }
 
 /// Says who acts: nobody but a probe or a person, where a call that must not be repeated may have happened.
