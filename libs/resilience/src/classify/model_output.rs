@@ -174,3 +174,89 @@ pub fn classify(flaw: Flaw<'_>) -> Failure {
     };
     Failure::new(class, Effect::NotExecuted, reason, capped(&message)).from_source(source)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn turn<'a>(stop: &'a str, text: &'a str, calls: &'a [Proposed<'a>]) -> Turn<'a> {
+        Turn { stop, text, calls }
+    }
+
+    const fn call<'a>(id: &'a str, tool: &'a str, arguments: &'a str) -> Proposed<'a> {
+        Proposed { id, tool, arguments }
+    }
+
+    fn known(call: &Proposed<'_>, args: &Value) -> Result<(), Failure> {
+        match (call.tool, args.get("path")) {
+            ("read", Some(_)) => Ok(()),
+            ("read", None) => Err(classify(Flaw::BreaksSchema("/path is missing"))),
+            (given, _) => Err(classify(Flaw::UnknownTool { given, known: "read" })),
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_turn_that_was_cut_is_executed() {
+        // The first call is whole, and would be valid.
+        let calls = [call("1", "read", r#"{"path":"/a"}"#), call("2", "read", r#"{"path":"/ho"#)];
+        for stop in ["max_tokens", "length", "max_output_tokens", "a_word_of_tomorrow"] {
+            let failure = read(&turn(stop, "", &calls), known).unwrap_err();
+            assert_eq!((failure.class, failure.reason), (Class::Semantic, Reason::Malformed), "{stop}");
+            assert_eq!((failure.effect, failure.source), (Effect::NotExecuted, Source::Model), "{stop}");
+        }
+        for stop in ["refusal", "content_filter"] {
+            let failure = read(&turn(stop, "", &calls), known).unwrap_err();
+            assert_eq!((failure.class, failure.reason), (Class::Permanent, Reason::Refused), "{stop}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_can_not_be_read_is_answered_and_the_others_run() {
+        let calls = [
+            call("1", "read", r#"{"path":"/a"}"#),
+            call("2", "read", r#"{"path":"/ho"#),
+            call("3", "read", ""),
+            call("4", "raed", "{}"),
+            call("5", "read", "[1]"),
+        ];
+        let Ok(Wanted::Calls(read)) = read(&turn("tool_use", "", &calls), known) else { panic!("calls") };
+        let reasons: Vec<_> = read.iter().map(|one| one.arguments.as_ref().map_err(|f| f.reason)).collect();
+        let good = json!({"path": "/a"});
+        let wanted = [
+            Ok(&good),
+            Err(Reason::Malformed),
+            Err(Reason::BadArguments),
+            Err(Reason::NotFound),
+            Err(Reason::Malformed),
+        ];
+        assert_eq!(reasons, wanted);
+        assert_eq!(read.iter().map(|one| one.id).collect::<Vec<_>>(), ["1", "2", "3", "4", "5"]);
+    }
+
+    #[test]
+    fn a_turn_answers_pauses_or_is_empty() {
+        assert_eq!(read(&turn("end_turn", "done", &[]), known), Ok(Wanted::Answer("done")));
+        assert_eq!(read(&turn("pause_turn", "", &[]), known), Ok(Wanted::Pause));
+        assert_eq!(read(&turn("stop", " ", &[]), known).unwrap_err().reason, Reason::Malformed);
+        assert_eq!(read(&turn("max_tokens", "half of", &[]), known).unwrap_err().reason, Reason::Malformed);
+    }
+
+    #[test]
+    fn calls_and_results_pair_one_to_one() {
+        let twice = [call("1", "read", "{}"), call("1", "read", "{}")];
+        let failure = read(&turn("tool_use", "", &twice), known).unwrap_err();
+        assert_eq!((failure.reason, failure.source), (Reason::Internal, Source::Platform));
+        assert_eq!(pair(&["1", "2"], &["2", "1"]), Ok(()));
+        for (calls, results) in [
+            (&["1", "2"][..], &["1"][..]),
+            (&["1"], &["1", "2"]),
+            (&["1"], &["1", "1"]),
+            (&["1", "1"], &["1"]),
+        ] {
+            assert_eq!(pair(calls, results).unwrap_err().reason, Reason::Internal, "{calls:?} {results:?}");
+        }
+    }
+}

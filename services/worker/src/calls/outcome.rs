@@ -81,3 +81,26 @@ const fn unless_ambiguous(who: Class, class: SideEffect, effect: Effect) -> Clas
         _ => who,
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use holdfast_types::Pattern;
+
+    use super::*;
+
+    #[test]
+    fn a_pattern_judges_only_what_the_tool_left_open() {
+        let pattern = Pattern::try_new("*too many connections*").unwrap();
+        let rules = [
+            ErrorRule::by_code("1040", Class::RateLimited, Effect::NotExecuted),
+            ErrorRule::by_message(pattern, Class::Transient, Effect::NotExecuted),
+        ];
+        let class = |failure: ToolFailure| rule_for(&failure, &rules).map(|rule| rule.class);
+        let busy = || ToolFailure::permanent("HY000: Too many connections");
+        assert_eq!(class(busy()), Some(Class::Transient));
+        assert_eq!(class(busy().code("1040")), Some(Class::RateLimited), "the first that fits wins");
+        assert_eq!(class(busy().unknown()), None, "the tool has said what happened");
+        assert_eq!(class(ToolFailure::permanent("gone")), None);
+    }
+}
