@@ -10,7 +10,10 @@ pub mod hint;
 pub mod http;
 pub mod io;
 pub mod local;
+pub mod mcp;
+pub mod model_output;
 pub mod process;
+pub mod provider;
 pub mod verdict;
 
 use holdfast_types::manifest::ErrorRule;
@@ -109,7 +112,7 @@ impl Finding {
 impl Context<'_> {
     /// Makes the failure of a finding: effect first, because the class depends on it.
     pub(crate) fn conclude(&self, finding: Finding) -> Failure {
-        let rule = finding.codes.iter().find_map(|code| self.rule(code));
+        let rule = self.rule(&finding);
         let effect = self.effect(finding.proof, rule);
         let class = match rule {
             Some(rule) => rule.class,
@@ -123,8 +126,13 @@ impl Context<'_> {
         }
     }
 
-    fn rule(&self, code: &str) -> Option<&ErrorRule> {
-        self.rules.iter().find(|rule| rule.code.eq_ignore_ascii_case(code))
+    /// The first rule that knows the most specific code, or the message.
+    fn rule(&self, finding: &Finding) -> Option<&ErrorRule> {
+        let first = |code| self.rules.iter().find(|rule| rule.fits(code, &finding.message));
+        match finding.codes.is_empty() {
+            true => first(None),
+            false => finding.codes.iter().find_map(|code| first(Some(code))),
+        }
     }
 
     fn effect(&self, proof: Proof, rule: Option<&ErrorRule>) -> Effect {
@@ -158,7 +166,8 @@ const fn advised(class: Class, advice: Advice) -> Class {
 }
 
 /// Keeps the beginning and the end of a long text.
-fn capped(text: &str) -> String {
+#[must_use]
+pub fn capped(text: &str) -> String {
     let length = text.chars().count();
     if length <= MESSAGE_LIMIT {
         return text.to_owned();

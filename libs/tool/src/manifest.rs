@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use holdfast_types::key::KeyScope;
 use holdfast_types::manifest::{ErrorRule, Normalise, Reversibility, SideEffectRule, UndoSpec};
 use holdfast_types::retry::RetryPolicy;
-use holdfast_types::{Class, Effect, NameError, SideEffect, ToolManifest, ToolName};
+use holdfast_types::{Class, Effect, NameError, Pattern, PatternError, SideEffect, ToolManifest, ToolName};
 
 /// What is wrong with a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +30,14 @@ pub enum ManifestError {
         tool: ToolName,
         /// What was given.
         pointer: String,
+    },
+    /// A rule for errors has a pattern that is none.
+    #[error("errors[{place}].matches: {why}")]
+    BadPattern {
+        /// The rule's place among the rules for errors.
+        place: usize,
+        /// What is wrong with it.
+        why: PatternError,
     },
     /// A timeout of zero.
     #[error("tool {tool}: the attempt's timeout must be longer than zero")]
@@ -172,7 +180,21 @@ impl ManifestBuilder {
     /// Says what one of the tool's errors means: its own code, an HTTP status, a gRPC code, an exit code.
     #[must_use]
     pub fn error(self, code: &str, class: Class, effect: Effect) -> Self {
-        self.with(|m| m.errors.push(ErrorRule { code: code.to_owned(), class, effect }))
+        self.with(|m| m.errors.push(ErrorRule::by_code(code, class, effect)))
+    }
+
+    /// Says what those of the tool's errors mean whose message looks like this: text in which `*` stands for anything
+    /// (`*too many connections*`), in any ASCII case. The first rule that fits wins.
+    #[must_use]
+    pub fn error_matching(mut self, pattern: &str, class: Class, effect: Effect) -> Self {
+        let place = self.0.as_ref().map_or(0, |manifest| manifest.errors.len());
+        match Pattern::try_new(pattern) {
+            Ok(pattern) => self.with(|m| m.errors.push(ErrorRule::by_message(pattern, class, effect))),
+            Err(why) => {
+                self.0 = self.0.and(Err(ManifestError::BadPattern { place, why }));
+                self
+            }
+        }
     }
 
     /// Names the dependency that the tool shares with others, for breakers and limits.
@@ -255,6 +277,8 @@ mod tests {
         assert!(matches!(list, Err(ManifestError::NotAnObject { .. })));
         let pointer = manifest("charge").key_fields(&["order"]).build().unwrap_err();
         assert!(pointer.to_string().contains("'order'"), "{pointer}");
+        let any = manifest("charge").error_matching("*", Class::Transient, Effect::Unknown).build();
+        assert!(any.unwrap_err().to_string().starts_with("errors[0].matches: "));
         let hasty = manifest("charge").attempt_timeout(Duration::ZERO).build();
         assert!(matches!(hasty, Err(ManifestError::NoTime { .. })));
     }

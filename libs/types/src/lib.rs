@@ -17,6 +17,7 @@ pub mod key;
 pub mod last_good;
 pub mod manifest;
 pub mod name;
+pub mod pattern;
 pub mod payload;
 pub mod plan;
 pub mod priority;
@@ -33,6 +34,7 @@ pub use id::{AppendId, IdError, InstanceId, MessageId, OwnerId, TaskId, WorkerId
 pub use key::Key;
 pub use manifest::{SideEffect, ToolManifest};
 pub use name::{NameError, Namespace, StepId, ToolName};
+pub use pattern::{Pattern, PatternError};
 pub use payload::{BlobRef, Payload};
 pub use plan::Plan;
 pub use priority::Priority;

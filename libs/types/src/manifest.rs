@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::key::KeyScope;
+use crate::pattern::Pattern;
 use crate::retry::RetryPolicy;
 use crate::{Class, Effect, ToolName, time};
 
@@ -85,15 +86,114 @@ pub struct UndoSpec {
     pub args: serde_json::Value,
 }
 
+/// By what a rule knows an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErrorSign {
+    /// What the tool calls the error: its own code, an HTTP status, a gRPC code's name, or an exit code.
+    Code(String),
+    /// What its message says, under whatever code.
+    Message(Pattern),
+    /// Both.
+    Both {
+        /// What the tool calls it.
+        code: String,
+        /// What its message says.
+        message: Pattern,
+    },
+}
+
 /// One line of a tool's error map: which of its errors mean what.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "ErrorRuleRow", into = "ErrorRuleRow")]
 pub struct ErrorRule {
-    /// What the tool calls the error: its own code, an HTTP status, a gRPC code's name, or an exit code.
-    pub code: String,
+    /// By what the error is known.
+    pub sign: ErrorSign,
     /// Who acts.
     pub class: Class,
     /// Whether the effect happened.
     pub effect: Effect,
+}
+
+impl ErrorRule {
+    /// Makes a rule that knows the error by its code.
+    #[must_use]
+    pub fn by_code(code: impl Into<String>, class: Class, effect: Effect) -> Self {
+        Self { sign: ErrorSign::Code(code.into()), class, effect }
+    }
+
+    /// Makes a rule that knows the error by its message.
+    #[must_use]
+    pub const fn by_message(message: Pattern, class: Class, effect: Effect) -> Self {
+        Self { sign: ErrorSign::Message(message), class, effect }
+    }
+
+    /// Says whether the rule knows an error with this code (compared in any ASCII case) and message.
+    #[must_use]
+    pub fn fits(&self, code: Option<&str>, message: &str) -> bool {
+        let is = |wanted: &str| code.is_some_and(|code| code.eq_ignore_ascii_case(wanted));
+        match &self.sign {
+            ErrorSign::Code(code) => is(code),
+            ErrorSign::Message(pattern) => pattern.fits(message),
+            ErrorSign::Both { code, message: pattern } => is(code) && pattern.fits(message),
+        }
+    }
+}
+
+/// A rule that knows its error by nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a rule for errors needs a code, or a pattern of messages")]
+pub struct NoSign;
+
+impl ErrorSign {
+    /// Makes the sign of a code, a pattern, or both.
+    ///
+    /// # Errors
+    /// [`NoSign`] where there is neither.
+    pub fn of(code: Option<String>, message: Option<Pattern>) -> Result<Self, NoSign> {
+        match (code, message) {
+            (Some(code), Some(message)) => Ok(Self::Both { code, message }),
+            (Some(code), None) => Ok(Self::Code(code)),
+            (None, Some(message)) => Ok(Self::Message(message)),
+            (None, None) => Err(NoSign),
+        }
+    }
+
+    /// Returns the code and the pattern apart.
+    #[must_use]
+    pub fn into_parts(self) -> (Option<String>, Option<Pattern>) {
+        match self {
+            Self::Code(code) => (Some(code), None),
+            Self::Message(message) => (None, Some(message)),
+            Self::Both { code, message } => (Some(code), Some(message)),
+        }
+    }
+}
+
+/// An [`ErrorRule`] as the journal keeps it. What has no pattern reads and hashes as before there were patterns.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct ErrorRuleRow {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    matches: Option<Pattern>,
+    class: Class,
+    effect: Effect,
+}
+
+impl From<ErrorRule> for ErrorRuleRow {
+    fn from(rule: ErrorRule) -> Self {
+        let (code, matches) = rule.sign.into_parts();
+        Self { code, matches, class: rule.class, effect: rule.effect }
+    }
+}
+
+impl TryFrom<ErrorRuleRow> for ErrorRule {
+    type Error = NoSign;
+
+    fn try_from(row: ErrorRuleRow) -> Result<Self, NoSign> {
+        let sign = ErrorSign::of(row.code, row.matches)?;
+        Ok(Self { sign, class: row.class, effect: row.effect })
+    }
 }
 
 /// What a tool says of itself.
@@ -138,7 +238,7 @@ pub struct ToolManifest {
     /// How a call is tried again.
     #[serde(default)]
     pub retry: RetryPolicy,
-    /// What its errors mean.
+    /// What its errors mean; the first that fits wins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ErrorRule>,
     /// The dependency that it shares with other tools, for breakers and limits; none: itself.
@@ -274,5 +374,35 @@ mod tests {
         b.key.fields = vec!["/order".into()];
         assert_ne!(a.pinned_part(), b.pinned_part());
         assert!(!a.is_compatible(&b));
+    }
+
+    #[test]
+    fn a_rule_knows_an_error_by_its_code_its_message_or_both() {
+        let busy = Pattern::try_new("*too many connections*").unwrap();
+        let (class, effect) = (Class::Transient, Effect::NotExecuted);
+        let by_code = ErrorRule::by_code("1040", class, effect);
+        let by_message = ErrorRule::by_message(busy.clone(), class, effect);
+        let both = ErrorRule { sign: ErrorSign::of(Some("1040".into()), Some(busy)).unwrap(), class, effect };
+        let fits = |code, message| [&by_code, &by_message, &both].map(|rule| rule.fits(code, message));
+        assert_eq!(fits(Some("1040"), "Too many connections!"), [true, true, true]);
+        assert_eq!(fits(Some("1040"), "gone"), [true, false, false]);
+        assert_eq!(fits(None, "too many connections"), [false, true, false]);
+        assert_eq!(fits(Some("HY000"), "too many connections"), [false, true, false]);
+    }
+
+    #[test]
+    fn rules_are_kept_as_before_and_one_that_knows_nothing_is_refused() {
+        let old = json!({"code": "404", "class": "SEMANTIC", "effect": "NOT_EXECUTED"});
+        let rule: ErrorRule = serde_json::from_value(old.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&rule).unwrap(), old);
+        let new = json!({"matches": "*locked*", "class": "TRANSIENT", "effect": "UNKNOWN"});
+        let rule: ErrorRule = serde_json::from_value(new.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&rule).unwrap(), new);
+        for bad in [
+            json!({"class": "TRANSIENT", "effect": "UNKNOWN"}),
+            json!({"code": "500", "matches": "*", "class": "TRANSIENT", "effect": "NOT_EXECUTED"}),
+        ] {
+            assert!(serde_json::from_value::<ErrorRule>(bad).is_err());
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_resilience::classify::capped;
 use holdfast_tool::{Answer, CallContext, CallFacts, EffectBegins, Host, Stopped, ToolFailure};
 use holdfast_types::Failure;
 use holdfast_types::worker::Execute;
@@ -155,15 +156,10 @@ fn context(attempt: &Arc<Attempt>, execute: Execute) -> CallContext {
     CallContext::new(facts, attempt.stopping().clone(), host)
 }
 
-/// The longest message of a failure, in characters.
-const MESSAGE_LIMIT: usize = 2_000;
-
-/// Takes secrets and excess out of a failure's texts.
+/// Takes secrets and excess out of a failure's texts: a long message keeps its beginning and its end.
 pub(crate) fn clean(mut failure: Failure, given: &Given) -> Failure {
     given.scrub_text(&mut failure.message);
     failure.details.values_mut().for_each(|text| given.scrub_text(text));
-    if failure.message.chars().count() > MESSAGE_LIMIT {
-        failure.message = failure.message.chars().take(MESSAGE_LIMIT).chain("…".chars()).collect();
-    }
+    failure.message = capped(&failure.message);
     failure
 }

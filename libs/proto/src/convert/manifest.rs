@@ -2,13 +2,13 @@
 
 use holdfast_types::key::KeyScope;
 use holdfast_types::manifest::{
-    ErrorRule, KeySpec, Normalise, Reversibility, SideEffectRule, ToolManifest, UndoSpec,
+    ErrorRule, ErrorSign, KeySpec, Normalise, Reversibility, SideEffectRule, ToolManifest, UndoSpec,
 };
 use holdfast_types::retry::RetryPolicy;
 use holdfast_types::{Class, Effect, SideEffect};
 
 use super::closed::number;
-use super::fields::{each, optional, some_text, text};
+use super::fields::{each, optional, text};
 use super::{Invalid, Within, json, known, known_or_none, time};
 use crate::v1;
 
@@ -75,8 +75,10 @@ impl TryFrom<v1::KeySpec> for KeySpec {
 
 impl From<ErrorRule> for v1::ErrorRule {
     fn from(rule: ErrorRule) -> Self {
+        let (code, matches) = rule.sign.into_parts();
         Self {
-            code: rule.code,
+            code: code.unwrap_or_default(),
+            matches: matches.map(|pattern| pattern.to_string()),
             class: number::<Class, v1::failure::Class>(rule.class),
             effect: number::<Effect, v1::Effect>(rule.effect),
         }
@@ -87,8 +89,10 @@ impl TryFrom<v1::ErrorRule> for ErrorRule {
     type Error = Invalid;
 
     fn try_from(wire: v1::ErrorRule) -> Result<Self, Invalid> {
+        let code = Some(wire.code).filter(|code| !code.is_empty());
+        let matches = wire.matches.map(|pattern| text("matches", &pattern)).transpose()?;
         Ok(Self {
-            code: some_text("code", wire.code)?,
+            sign: ErrorSign::of(code, matches).map_err(|none| Invalid::because("code", none))?,
             class: known("class", wire.class)?,
             effect: known("effect", wire.effect)?,
         })
@@ -181,7 +185,7 @@ fn pointers(field: &str, values: Vec<String>) -> Result<Vec<String>, Invalid> {
 pub(crate) mod tests {
     use std::time::Duration;
 
-    use holdfast_types::ToolName;
+    use holdfast_types::{Pattern, ToolName};
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -212,8 +216,18 @@ pub(crate) mod tests {
     pub(crate) fn any_manifest() -> impl Strategy<Value = ToolManifest> {
         let rule = (prop::collection::vec(any_json(), 0..2), prop::sample::select(SideEffect::ALL))
             .prop_map(|(values, class)| SideEffectRule { argument: "/method".into(), values, class });
-        let error = (prop::sample::select(Class::ALL), prop::sample::select(Effect::ALL))
-            .prop_map(|(class, effect)| ErrorRule { code: "404".into(), class, effect });
+        let pattern = Pattern::try_new("*locked*").unwrap();
+        let signs = vec![
+            ErrorSign::Code("404".into()),
+            ErrorSign::Message(pattern.clone()),
+            ErrorSign::Both { code: "409".into(), message: pattern },
+        ];
+        let error = (
+            prop::sample::select(signs),
+            prop::sample::select(Class::ALL),
+            prop::sample::select(Effect::ALL),
+        )
+            .prop_map(|(sign, class, effect)| ErrorRule { sign, class, effect });
         let undo = any_json().prop_map(|value| UndoSpec {
             tool: ToolName::try_new("cancel").unwrap(),
             args: json!({ "given": value, "key": "${key}" }),
@@ -277,6 +291,10 @@ pub(crate) mod tests {
         assert_eq!(wire(|m| m.name = "Charge".into()), "name");
         assert_eq!(wire(|m| m.input_schema_json = String::new()), "input_schema_json");
         assert_eq!(wire(|m| m.errors = vec![v1::ErrorRule::default()]), "errors[0].code");
+        let any = |m: &mut v1::ToolManifest| {
+            m.errors = vec![v1::ErrorRule { matches: Some("**".into()), ..Default::default() }];
+        };
+        assert_eq!(wire(any), "errors[0].matches");
         assert_eq!(wire(|m| m.sensitive = vec!["/a".into(), "b".into()]), "sensitive[1]");
         let twice = v1::FieldNormalization { field: "/a".into(), rules: vec![1] };
         let key = v1::KeySpec { normalise: vec![twice.clone(), twice], ..Default::default() };

@@ -376,7 +376,8 @@ pub struct KeySpec {
 /// What a tool's own error means; tried in order, before the general classifier.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ErrorRule {
-    /// What the tool calls the error: its own code, an HTTP status, a gRPC code's name, or an exit code. Required.
+    /// What the tool calls the error: its own code, an HTTP status, a gRPC code's name, or an exit code. Empty: whatever
+    /// it is called; then `matches` is required.
     #[prost(string, tag = "1")]
     pub code: ::prost::alloc::string::String,
     /// Who acts. Required.
@@ -385,6 +386,10 @@ pub struct ErrorRule {
     /// Whether the effect happened where the tool reports this. Required.
     #[prost(enumeration = "Effect", tag = "3")]
     pub effect: i32,
+    /// What the whole message must look like, besides: text in which `*` stands for anything, in any ASCII case, of at most
+    /// 256 bytes, and with something besides stars. Absent: any message.
+    #[prost(string, optional, tag = "4")]
+    pub matches: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// What a worker says of a tool, and all that execution depends on.
 #[derive(Clone, PartialEq, ::prost::Message)]

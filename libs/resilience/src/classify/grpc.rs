@@ -76,7 +76,7 @@ pub fn classify(context: &Context<'_>, status: &Status<'_>) -> Failure {
 /// in its manifest; without them such an answer to a `VERIFIABLE` or `UNSAFE` call stays `UNKNOWN`.
 #[must_use]
 pub fn refusals() -> Vec<ErrorRule> {
-    let rule = |code: Code, class| ErrorRule { code: code.to_string(), class, effect: Effect::NotExecuted };
+    let rule = |code: Code, class| ErrorRule::by_code(code.as_str(), class, Effect::NotExecuted);
     vec![
         rule(Code::InvalidArgument, Class::Semantic),
         rule(Code::NotFound, Class::Semantic),
@@ -112,9 +112,7 @@ fn meaning(context: &Context<'_>, status: &Status<'_>, code: Code) -> (Class, Re
         Code::ResourceExhausted | Code::OutOfRange if is_size_limit(status.message) => {
             (Semantic, Reason::TooLarge, Nothing)
         }
-        Code::ResourceExhausted if is_daily(&status.details.quota_violations) => {
-            (Permanent, Reason::QuotaExhausted, Refused)
-        }
+        Code::ResourceExhausted if is_daily(status) => (Permanent, Reason::QuotaExhausted, Refused),
         Code::ResourceExhausted => (RateLimited, Reason::RateLimited, Refused),
         Code::InvalidArgument | Code::OutOfRange => (Semantic, Reason::BadArguments, Refused),
         Code::NotFound => (Semantic, Reason::NotFound, Refused),
@@ -137,10 +135,11 @@ fn is_size_limit(message: &str) -> bool {
 }
 
 /// A quota by the day is used up for longer than waiting makes sense.
-fn is_daily(violations: &[String]) -> bool {
-    violations.iter().any(|text| {
+fn is_daily(status: &Status<'_>) -> bool {
+    let texts = status.details.quota_violations.iter().map(String::as_str);
+    texts.chain([status.message]).any(|text| {
         let text = text.to_ascii_lowercase();
-        text.contains("perday") || text.contains("per day") || text.contains("daily")
+        ["perday", "per day", "daily quota", "daily limit"].iter().any(|word| text.contains(word))
     })
 }
 

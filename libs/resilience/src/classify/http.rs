@@ -42,15 +42,11 @@ pub fn refusals() -> Vec<ErrorRule> {
         451, 501, 505,
     ]
     .into_iter()
-    .map(|status| ErrorRule {
-        code: status.to_string(),
-        class: meaning(status).0,
-        effect: Effect::NotExecuted,
-    })
+    .map(|status| ErrorRule::by_code(status.to_string(), meaning(status).0, Effect::NotExecuted))
     .collect()
 }
 
-const fn meaning(status: u16) -> (Class, Reason, Proof) {
+pub(super) const fn meaning(status: u16) -> (Class, Reason, Proof) {
     use Class::{Permanent, RateLimited, Semantic, Transient};
     use Proof::{Nothing, Refused};
     match status {
@@ -60,8 +56,10 @@ const fn meaning(status: u16) -> (Class, Reason, Proof) {
         404 | 410 => (Semantic, Reason::NotFound, Refused),
         405 | 501 | 505 => (Permanent, Reason::Unimplemented, Refused),
         408 | 504 => (Transient, Reason::AttemptTimeout, Nothing),
-        // Also "this key is in use" and "too early": a reason to wait, not an error (PROTOCOL 1).
-        409 | 423 | 425 => (Transient, Reason::FailedPrecondition, Refused),
+        // Also "this key is in use": a reason to wait, not an error (PROTOCOL 1). The one that uses it may be this
+        // very call on its way, so it proves nothing.
+        409 => (Transient, Reason::FailedPrecondition, Nothing),
+        423 | 425 => (Transient, Reason::FailedPrecondition, Refused),
         412 | 424 | 428 => (Semantic, Reason::FailedPrecondition, Refused),
         413 | 414 | 431 => (Semantic, Reason::TooLarge, Refused),
         421 => (Transient, Reason::DependencyUnavailable, Refused),

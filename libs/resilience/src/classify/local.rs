@@ -41,6 +41,28 @@ pub enum End {
     TooLate,
 }
 
+impl End {
+    /// Every end.
+    pub const ALL: &'static [End] = &[
+        Self::AttemptTimeout,
+        Self::StepTimeout,
+        Self::TaskDeadline,
+        Self::HeartbeatLost,
+        Self::CancelledByCaller,
+        Self::CancelledByTask,
+        Self::WorkerDied,
+        Self::ToolPanicked,
+        Self::CircuitOpen,
+        Self::BudgetSpent,
+        Self::ToolGone,
+        Self::NoCapacity,
+        Self::Fenced,
+        Self::StaleEpoch,
+        Self::WrongIncarnation,
+        Self::TooLate,
+    ];
+}
+
 /// Classifies an end that this side made. Each says which layer of time fired, and who called it off.
 #[must_use]
 pub fn classify(context: &Context<'_>, end: End, message: &str) -> Failure {

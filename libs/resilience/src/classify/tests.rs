@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use holdfast_types::Timestamp;
+use holdfast_types::{Source, Timestamp};
 use proptest::prelude::*;
 
 use super::grpc::{Details, ErrorInfo, Status};
@@ -32,7 +32,7 @@ fn http_of(context: &Context<'_>, status: u16, headers: Headers<'_>) -> Failure 
 }
 
 fn rule(code: &str, class: Class, effect: Effect) -> ErrorRule {
-    ErrorRule { code: code.to_owned(), class, effect }
+    ErrorRule::by_code(code, class, effect)
 }
 
 #[test]
@@ -287,6 +287,80 @@ fn a_later_refusal_opens_no_way_around_an_unknown_outcome() {
     assert_eq!(may_retry(SideEffect::ReadOnly, Effect::NotExecuted, Class::Deadline), Verdict::Unwind);
 }
 
+fn reply<'a>(status: u16, headers: Headers<'a>, body: &'a str) -> provider::Reply<'a> {
+    provider::Reply { status, headers, body, now: Timestamp::default() }
+}
+
+#[test]
+fn an_error_in_a_stream_that_began_with_200_is_judged_by_its_type() {
+    let event = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
+    let failure = provider::classify(&READ, &reply(200, &[], event));
+    assert_eq!((failure.class, failure.reason), (Class::Transient, Reason::DependencyUnavailable));
+    assert_eq!((failure.source, failure.message.as_str()), (Source::Model, "Overloaded"));
+    assert_eq!(failure.details["code"], "overloaded_error");
+    let numbered = r#"{"error":{"code":429,"message":"slow down"}}"#;
+    assert_eq!(provider::classify(&READ, &reply(200, &[], numbered)).class, Class::RateLimited);
+    let last = r#"{"type":"response.failed","response":{"error":{"code":"server_error","message":"m"}}}"#;
+    assert_eq!(provider::classify(&READ, &reply(200, &[], last)).reason, Reason::DependencyError);
+}
+
+#[test]
+fn a_providers_hint_is_kept_and_a_vague_word_leaves_the_status() {
+    let limited = r#"{"type":"error","error":{"type":"rate_limit_error","message":"m"}}"#;
+    let failure = provider::classify(&READ, &reply(429, &[("retry-after", "12")], limited));
+    assert_eq!(failure.retry_after, Some(Duration::from_secs(12)));
+    let vague = r#"{"error":{"type":"invalid_request_error","code":null,"message":"no key"}}"#;
+    assert_eq!(provider::classify(&READ, &reply(401, &[], vague)).reason, Reason::Unauthenticated);
+}
+
+#[test]
+fn a_tools_401_and_the_models_are_told_apart_by_their_source() {
+    assert_eq!(http_of(&READ, 401, &[]).source, Source::Tool);
+    assert_eq!(provider::classify(&READ, &reply(401, &[], "no")).source, Source::Model);
+}
+
+#[test]
+fn rules_know_an_error_by_its_message() {
+    let busy = ErrorRule::by_message(
+        "*too many connections*".parse().expect("a pattern"),
+        Class::Transient,
+        Effect::NotExecuted,
+    );
+    let context = Context { rules: &[busy], ..UNSAFE };
+    let known = mcp::classify(&context, mcp::Reply::IsError { text: "FATAL: Too many connections" });
+    assert_eq!((known.class, known.effect), (Class::Transient, Effect::NotExecuted));
+    let other = mcp::classify(&context, mcp::Reply::IsError { text: "FATAL: no such table" });
+    assert_eq!(other.class, Class::Ambiguous);
+    assert_eq!(
+        grpc_of(&context, Code::Internal, "too many connections", &Details::default()),
+        Failure {
+            details: BTreeMap::from([("code".to_owned(), "INTERNAL".to_owned())]),
+            ..Failure::new(
+                Class::Transient,
+                Effect::NotExecuted,
+                Reason::DependencyError,
+                "too many connections"
+            )
+        }
+    );
+}
+
+#[test]
+fn a_quota_by_the_day_is_known_by_its_message_too() {
+    let failure = grpc_of(&READ, Code::ResourceExhausted, "1000 requests per day", &Details::default());
+    assert_eq!((failure.class, failure.reason), (Class::Permanent, Reason::QuotaExhausted));
+}
+
+#[test]
+fn a_stop_is_not_tried_again_and_an_invitation_is() {
+    let verdict = |failure: &Failure| may_retry(SideEffect::ReadOnly, failure.effect, failure.class);
+    assert_eq!(verdict(&http_of(&READ, 503, &[("x-should-retry", "false")])), Verdict::Stop);
+    assert_eq!(verdict(&http_of(&READ, 400, &[("x-should-retry", "true")])), Verdict::Retry);
+    for status in [401, 402, 403] {
+        assert_eq!(verdict(&http_of(&READ, status, &[])), Verdict::Stop);
+    }
+}
+
 fn side_effects() -> impl Strategy<Value = SideEffect> {
     proptest::sample::select(SideEffect::ALL)
 }
@@ -300,6 +374,8 @@ proptest! {
         status in 0u16..1000,
         exit in any::<i32>(),
         should_retry in proptest::sample::select(&["true", "false", ""][..]),
+        body in "\\PC{0,40}",
+        rpc in any::<i64>(),
     ) {
         let context = context(side_effect);
         let headers: Headers<'_> = &[("x-should-retry", should_retry), ("retry-after", "1")];
@@ -310,6 +386,8 @@ proptest! {
         for failure in [
             grpc::classify(&context, &status_of),
             http_of(&context, status, headers),
+            provider::classify(&context, &reply(status, headers, &body)),
+            mcp::classify(&context, mcp::Reply::Error { code: rpc, message: "" }),
             process::classify(&context, Exit::Code(exit), ""),
             process::classify(&context, Exit::Signal(exit), ""),
             local::classify(&context, End::HeartbeatLost, ""),

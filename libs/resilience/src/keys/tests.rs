@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_types::manifest::Normalise;
-use holdfast_types::{StepId, ToolManifest};
+use holdfast_types::manifest::{ErrorRule, Normalise};
+use holdfast_types::{Class, Effect, Pattern, StepId, ToolManifest};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -170,6 +170,18 @@ fn a_pin_ignores_the_description_only() {
     assert_eq!(manifest_hash(&manifest), manifest_hash(&described));
     let stricter = ToolManifest { input_schema: json!({"type": "array"}), ..manifest.clone() };
     assert_ne!(manifest_hash(&manifest), manifest_hash(&stricter));
+}
+
+#[test]
+fn a_pin_of_before_there_were_patterns_still_fits() {
+    let rule = ErrorRule::by_code("card_declined", Class::Semantic, Effect::NotExecuted);
+    let manifest =
+        ToolManifest { errors: vec![rule], ..ToolManifest::new(tool(), json!({"type": "object"})) };
+    assert_eq!(manifest_hash(&manifest), "1f4ba5363b00b1270ed6a643fb309f352ccdf8716d25451955ae3ec9eb9fd9b8");
+    let pattern = Pattern::try_new("*declined*").unwrap();
+    let rule = ErrorRule::by_message(pattern, Class::Semantic, Effect::NotExecuted);
+    let refined = ToolManifest { errors: vec![rule], ..manifest.clone() };
+    assert_ne!(manifest_hash(&manifest), manifest_hash(&refined), "execution depends on a pattern");
 }
 
 proptest! {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use holdfast_resilience::classify::{Context, Sent, http as classify};
+use holdfast_resilience::classify::{Context, Sent, http as classify, io};
 use holdfast_runtime::Clock;
 use holdfast_tool::{Answer, CallContext, EffectBegins, Tool, ToolFailure, manifest};
 use holdfast_types::{Class, Reason, SideEffect, ToolManifest};
@@ -264,5 +265,9 @@ fn lost(error: &reqwest::Error) -> ToolFailure {
     if error.is_connect() {
         return ToolFailure::new(Class::Transient, Reason::ConnectFailed, why).not_executed();
     }
-    ToolFailure::new(Class::Transient, Reason::ConnectionLost, why)
+    // What lies at the bottom decides, whatever it is wrapped in.
+    match io::innermost(error) {
+        Some(ErrorKind::TimedOut) => ToolFailure::new(Class::Transient, Reason::AttemptTimeout, why),
+        _ => ToolFailure::new(Class::Transient, Reason::ConnectionLost, why),
+    }
 }

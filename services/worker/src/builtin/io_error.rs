@@ -11,7 +11,8 @@ use holdfast_types::SideEffect;
 pub(super) fn failed(what: &str, path: &Path, error: &io::Error) -> ToolFailure {
     let context = Context { side_effect: SideEffect::ReadOnly, sent: Sent::No, rules: &[] };
     let message = format!("can't {what} {}: {error}", path.display());
-    classify::classify(&context, error.kind(), &message).into()
+    let kind = classify::innermost(error).unwrap_or_else(|| error.kind());
+    classify::classify(&context, kind, &message).into()
 }
 
 /// Runs file work on a thread that may block. It can't be aborted there: long work looks at its cancellation.

@@ -29,16 +29,18 @@ pub(crate) fn judge(ended: Ended, attempt: &Attempt, errors: &[ErrorRule]) -> Re
     } else {
         Effect::NotExecuted
     };
-    let failure = match ended {
+    let (failure, rule) = match ended {
         Ended::Returned(Ok(answer)) => return Ok(answer),
-        Ended::Returned(Err(failure)) => failure,
+        Ended::Returned(Err(failure)) => {
+            let rule = rule_for(&failure, errors);
+            (failure, rule)
+        }
         Ended::Panicked => {
             // The panic's text may hold anything, a secret included: it stays in the worker's log.
-            ToolFailure::new(Class::Crashed, Reason::ToolPanicked, "the tool panicked")
+            (ToolFailure::new(Class::Crashed, Reason::ToolPanicked, "the tool panicked"), None)
         }
-        Ended::Aborted => ToolFailure::new(Class::Cancelled, Reason::CancelledByCaller, "aborted"),
+        Ended::Aborted => (ToolFailure::new(Class::Cancelled, Reason::CancelledByCaller, "aborted"), None),
     };
-    let rule = failure.code.as_ref().and_then(|code| errors.iter().find(|rule| rule.code == *code));
     let stated = rule.map(|rule| rule.effect).or(failure.effect);
     let effect = match class {
         SideEffect::ReadOnly => Effect::NotExecuted,
@@ -64,10 +66,41 @@ pub(crate) fn judge(ended: Ended, attempt: &Attempt, errors: &[ErrorRule]) -> Re
     })
 }
 
+/// Finds the rule of the manifest that knows the failure. A failure without a code whose effect the tool has stated is
+/// settled already, perhaps by these very rules: its text is not judged once more.
+fn rule_for<'a>(failure: &ToolFailure, errors: &'a [ErrorRule]) -> Option<&'a ErrorRule> {
+    let code = failure.code.as_deref();
+    let open = code.is_some() || failure.effect.is_none();
+    errors.iter().filter(|_| open).find(|rule| rule.fits(code, &failure.message))
+}
+
 /// Says who acts: nobody but a probe or a person, where a call that must not be repeated may have happened.
 const fn unless_ambiguous(who: Class, class: SideEffect, effect: Effect) -> Class {
     match effect {
         Effect::Unknown if !class.is_repeatable() => Class::Ambiguous,
         _ => who,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use holdfast_types::Pattern;
+
+    use super::*;
+
+    #[test]
+    fn a_pattern_judges_only_what_the_tool_left_open() {
+        let pattern = Pattern::try_new("*too many connections*").unwrap();
+        let rules = [
+            ErrorRule::by_code("1040", Class::RateLimited, Effect::NotExecuted),
+            ErrorRule::by_message(pattern, Class::Transient, Effect::NotExecuted),
+        ];
+        let class = |failure: ToolFailure| rule_for(&failure, &rules).map(|rule| rule.class);
+        let busy = || ToolFailure::permanent("HY000: Too many connections");
+        assert_eq!(class(busy()), Some(Class::Transient));
+        assert_eq!(class(busy().code("1040")), Some(Class::RateLimited), "the first that fits wins");
+        assert_eq!(class(busy().unknown()), None, "the tool has said what happened");
+        assert_eq!(class(ToolFailure::permanent("gone")), None);
     }
 }
