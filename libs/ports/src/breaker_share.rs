@@ -51,7 +51,8 @@ pub enum ShareRole {
 pub struct ShareAnswer {
     /// What it is now.
     pub role: ShareRole,
-    /// What was published last, and how long ago, by the store's clock.
+    /// What was published last, and how long ago, by the store's clock. A follower hears only what the present owner has
+    /// published: what one before has is for the next owner to start from.
     pub board: Option<(Vec<u8>, Duration)>,
     /// What others passed on; for the owner only, and only once.
     pub letters: Vec<Vec<u8>>,

@@ -51,7 +51,10 @@ async fn one_replica_is_the_owner_only_its_board_is_taken_and_letters_are_read_o
     assert_eq!((next.role, board(&next).as_deref()), (ShareRole::NewOwner, Some("of a")));
     assert!(next.present.is_empty());
     let late = place.exchange(word("a", Some("late"), &[])).await.unwrap();
-    assert_eq!((late.role, board(&late).as_deref()), (ShareRole::Follower, Some("of a")));
+    assert_eq!((late.role, board(&late)), (ShareRole::Follower, None), "the new owner has said nothing yet");
+    other.exchange(word("b", Some("of b"), &[])).await.unwrap();
+    let follower = place.exchange(word("a", Some("late"), &[])).await.unwrap();
+    assert_eq!(board(&follower).as_deref(), Some("of b"));
 }
 
 #[tokio::test]

@@ -53,18 +53,6 @@ impl Published {
         self
     }
 
-    /// Says whether it is an older word of an owner of whom `other` is a newer one: it was published before, and is read
-    /// after, while the next owner has not said anything yet.
-    pub(crate) fn is_older_than(&self, other: &Self) -> bool {
-        self.breakers.iter().any(|(name, record)| {
-            let generation = record.view.generation;
-            other.breakers.get(name).is_some_and(|other| {
-                let later = other.view.generation;
-                later.incarnation == generation.incarnation && later.number > generation.number
-            })
-        })
-    }
-
     /// The same, with nobody's trial: those that were not confirmed may be given by another.
     #[must_use]
     pub(crate) fn without_trials(mut self) -> Self {

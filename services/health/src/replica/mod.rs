@@ -258,7 +258,7 @@ impl Replica {
         }
         if let Role::Follower { published, at } = std::mem::replace(&mut self.role, Role::Alone) {
             let published = published.after(now.running.saturating_sub(at));
-            self.starts_from(&published, incarnation, now);
+            self.starts_from(&published, &published, incarnation, now);
         }
     }
 
@@ -270,9 +270,8 @@ impl Replica {
                 self.role = Role::Owner { visible: std::mem::take(&mut self.offered) };
             }
             Role::Follower { published, at } => {
-                let board = board.filter(|board| !board.is_older_than(&published));
-                let known = board.unwrap_or_else(|| published.after(now.running.saturating_sub(at)));
-                self.starts_from(&known, incarnation, now);
+                let seen = published.after(now.running.saturating_sub(at));
+                self.starts_from(board.as_ref().unwrap_or(&seen), &seen, incarnation, now);
             }
             Role::Alone | Role::Owner { .. } => {
                 if let Some(board) = board {
@@ -283,8 +282,10 @@ impl Replica {
         self.owner_seen = Some(now.running);
     }
 
-    fn starts_from(&mut self, published: &Published, incarnation: u64, now: Now) {
+    /// Starts from what was published last, and from what was seen here, where that is later.
+    fn starts_from(&mut self, published: &Published, seen: &Published, incarnation: u64, now: Now) {
         self.breakers.take_over(published, incarnation, now);
+        self.breakers.reconcile(seen, now);
         for letter in std::mem::take(&mut self.outbox) {
             self.read(&letter, now);
         }
@@ -297,7 +298,7 @@ impl Replica {
             Role::Follower { published, at } => {
                 // They have been heard.
                 self.outbox.drain(..self.sent.min(self.outbox.len()));
-                if let Some(board) = board.filter(|board| !board.is_older_than(published)) {
+                if let Some(board) = board {
                     (*published, *at) = (board, now.running);
                 }
             }
@@ -308,8 +309,7 @@ impl Replica {
                 if !told.is_empty() {
                     self.outbox.push_back(Letter::Peer(told));
                 }
-                let newest = board.filter(|board| !board.is_older_than(&own));
-                let newest = newest.unwrap_or_else(|| own.without_trials());
+                let newest = board.unwrap_or_else(|| own.without_trials());
                 self.role = Role::Follower { published: newest, at: now.running };
             }
         }

@@ -25,6 +25,8 @@ fn policy() -> Policy {
 struct Place {
     owner: Option<(usize, Duration)>,
     board: Option<(Published, Duration)>,
+    /// Whose it is, while that is the owner.
+    by: Option<usize>,
     letters: Vec<Letter>,
     present: BTreeMap<usize, BTreeSet<InstanceId>>,
 }
@@ -39,15 +41,19 @@ impl Place {
             None => ShareRole::Nobody,
         };
         self.present.insert(who, speech.present);
-        let board = |place: &Self| place.board.clone().map(|(board, at)| board.after(now.saturating_sub(at)));
+        let before = self.board.clone().map(|(board, at)| board.after(now.saturating_sub(at)));
         if matches!(role, ShareRole::Follower | ShareRole::Nobody) {
             self.letters.extend(speech.letters);
-            return Heard { role, board: board(self), letters: Vec::new(), present: BTreeSet::new() };
+            let owner = self.owner.map(|(owner, _)| owner);
+            let board = before.filter(|_| owner.is_some() && self.by == owner);
+            return Heard { role, board, letters: Vec::new(), present: BTreeSet::new() };
         }
         self.owner = Some((who, now + LEASE));
-        let before = board(self);
-        if let Some(published) = speech.board.filter(|_| role == ShareRole::Owner) {
+        if role == ShareRole::NewOwner {
+            self.by = None;
+        } else if let Some(published) = speech.board {
             self.board = Some((published, now));
+            self.by = Some(who);
         }
         let others = self.present.iter().filter(|(replica, _)| **replica != who);
         let present = others.flat_map(|(_, present)| present.clone()).collect();

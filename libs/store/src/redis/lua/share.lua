@@ -6,7 +6,7 @@ local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local lease = tonumber(ARGV[2])
 local function ms(number) return string.format('%.0f', number) end
 
-local state = redis.call('HMGET', KEYS[1], 'owner', 'until', 'board', 'at')
+local state = redis.call('HMGET', KEYS[1], 'owner', 'until', 'board', 'at', 'by')
 local owner, ends, board, at = state[1], tonumber(state[2] or '0'), state[3], tonumber(state[4] or '0')
 
 local role
@@ -23,12 +23,16 @@ if role == 'FOLLOWER' or role == 'NOBODY' then
   -- Nobody reads them for long: the oldest go, and all of them after a minute.
   redis.call('LTRIM', KEYS[2], -1000, -1)
   redis.call('PEXPIRE', KEYS[2], 60000)
-  return {role, board, ms(math.max(now - at, 0)), {}, {}}
+  -- What an owner before has published is for the next owner alone: others have seen it, or later words.
+  local current = owner and state[5] == owner and board
+  return {role, current, ms(math.max(now - at, 0)), {}, {}}
 end
 
 redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'until', ms(now + lease))
-if role == 'OWNER' and ARGV[4] ~= '' then
-  redis.call('HSET', KEYS[1], 'board', ARGV[4], 'at', ms(now))
+if role == 'NEW_OWNER' then
+  redis.call('HDEL', KEYS[1], 'by')
+elseif ARGV[4] ~= '' then
+  redis.call('HSET', KEYS[1], 'board', ARGV[4], 'at', ms(now), 'by', ARGV[1])
 end
 
 local letters = redis.call('LRANGE', KEYS[2], 0, 99)
