@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use holdfast_resilience::classify::grpc::{Details, Status};
 use holdfast_resilience::classify::http::Answer;
@@ -146,7 +147,7 @@ impl Row {
             None => vec![number(&self.what)],
             Some((from, to)) => {
                 let single = |status: &u16| {
-                    !rows().iter().any(|row| row.origin == "HTTP" && row.what == status.to_string())
+                    !ROWS.iter().any(|row| row.origin == "HTTP" && row.what == status.to_string())
                 };
                 (number(from)..=number(to)).filter(single).collect()
             }
@@ -229,7 +230,7 @@ fn proves(row: &Row) -> &'static str {
     }
 }
 
-fn rows() -> Vec<Row> {
+static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/errors.md");
     let text = std::fs::read_to_string(path).expect("docs/errors.md");
     let section = text.split("\n## ").find(|section| section.starts_with("How a failure is classified"));
@@ -237,14 +238,14 @@ fn rows() -> Vec<Row> {
         section.expect("the section").lines().filter(|line| line.starts_with("| `")).map(Row::read).collect();
     assert!(rows.len() > 100, "{} rows", rows.len());
     rows
-}
+});
 
 #[test]
 fn every_row_says_what_the_code_does() {
     let mut wrong = Vec::new();
-    for row in rows() {
+    for row in ROWS.iter() {
         let failure = row.failure(SideEffect::ReadOnly);
-        let is = (failure.class.as_str(), failure.reason.as_str(), proves(&row));
+        let is = (failure.class.as_str(), failure.reason.as_str(), proves(row));
         if is != (&row.class, &row.reason, &row.proves) {
             wrong.push(format!("{}: `{}` | `{}` | {}", row.name(), is.0, is.1, is.2));
         }
@@ -255,7 +256,7 @@ fn every_row_says_what_the_code_does() {
 /// Where nothing is proven, a call that must not be repeated is ambiguous, whatever failed.
 #[test]
 fn an_unsafe_call_is_ambiguous_in_every_row_that_does_not_prove_that_nothing_ran() {
-    for row in rows() {
+    for row in ROWS.iter() {
         let failure = row.failure(SideEffect::Unsafe);
         let is_ambiguous = failure.class == Class::Ambiguous;
         assert_eq!(is_ambiguous, row.proves != "that nothing ran", "{}", row.name());
@@ -264,7 +265,7 @@ fn an_unsafe_call_is_ambiguous_in_every_row_that_does_not_prove_that_nothing_ran
 
 #[test]
 fn no_signal_is_missing() {
-    let rows = rows();
+    let rows = &ROWS;
     let there: BTreeSet<String> = rows.iter().map(Row::name).collect();
     assert_eq!(there.len(), rows.len(), "a row stands there twice");
     let mut wanted: BTreeSet<String> = BTreeSet::new();
