@@ -35,6 +35,8 @@ fn record_all(metrics: &Metrics) -> Vec<Held> {
     metrics.retry(Class::Transient, &tool("charge"));
     metrics.retry_budget_refusal();
     metrics.call_held_back();
+    metrics.worker_ejected();
+    metrics.ejected_workers(1);
     metrics.breaker_refusal();
     metrics.unknown_outcome(Resolution::Probe);
     metrics.replay();

@@ -31,6 +31,6 @@ async fn answers_are_counted_by_verb_and_durability() {
     assert_eq!(counted("complete", "ok"), 2.0);
     assert_eq!(counted("complete", "not_found"), 1.0);
     let text = telemetry.scrape().unwrap().text().unwrap();
-    assert!(!text.contains("shop") && !text.contains("held"), "{text}");
+    assert!(!text.contains("shop") && !text.contains("/held"), "{text}");
     replica.server.abort();
 }

@@ -27,6 +27,11 @@ fn defines_test(text: &str, name: &str) -> bool {
         && !attributes.clone().any(|line| line.starts_with("#[ignore"))
 }
 
+/// Whether a scenario of the platform in containers is defined, and listed among those that are tried.
+fn is_scenario(text: &str, name: &str) -> bool {
+    text.contains(&format!("fn {name}(")) && text.contains(&format!("\", {name}),"))
+}
+
 /// Whether a case of the backends' suite is defined in its module and listed for every backend.
 fn is_case(text: &str, suite: &str, name: &str) -> bool {
     text.contains(&format!("pub async fn {name}("))
@@ -42,6 +47,8 @@ pub fn missing(page: &str) -> Vec<String> {
             let Ok(text) = std::fs::read_to_string(root().join(path)) else { return true };
             let is_there = if path.starts_with("libs/store/src/suite/") {
                 is_case(&text, &suite, name)
+            } else if path == "xtask/src/compose/scenarios.rs" {
+                is_scenario(&text, name)
             } else {
                 defines_test(&text, name)
             };
