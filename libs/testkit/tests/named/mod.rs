@@ -47,7 +47,7 @@ pub fn missing(page: &str) -> Vec<String> {
             let Ok(text) = std::fs::read_to_string(root().join(path)) else { return true };
             let is_there = if path.starts_with("libs/store/src/suite/") {
                 is_case(&text, &suite, name)
-            } else if path == "xtask/src/compose/scenarios.rs" {
+            } else if *path == "xtask/src/compose/scenarios.rs" {
                 is_scenario(&text, name)
             } else {
                 defines_test(&text, name)
