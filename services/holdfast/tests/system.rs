@@ -9,6 +9,8 @@ mod breakers;
 mod cli;
 #[path = "system/cluster.rs"]
 mod cluster;
+#[path = "system/dependency.rs"]
+mod dependency;
 #[path = "system/interrupt.rs"]
 mod interrupt;
 #[path = "system/journal.rs"]
@@ -23,6 +25,8 @@ mod metrics;
 mod outcomes;
 #[path = "system/plans.rs"]
 mod plans;
+#[path = "system/resilience.rs"]
+mod resilience;
 #[path = "system/restore.rs"]
 mod restore;
 #[path = "system/run.rs"]

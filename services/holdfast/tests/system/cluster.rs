@@ -38,6 +38,13 @@ pub struct Cluster {
     guarded: Guarded,
 }
 
+/// What differs between clusters.
+struct Shape {
+    orchestrators: usize,
+    /// The command of a worker.
+    worker: Vec<OsString>,
+}
+
 /// What a cluster asks of those who call.
 #[derive(Debug, Clone, Default)]
 pub struct Guarded {
@@ -62,14 +69,27 @@ impl Cluster {
 
     /// Starts all of it, with tokens or certificates.
     pub fn start_guarded(scene: Scene, guarded: Guarded) -> Self {
+        let mut worker = ["example", "trip-worker", "--ledger"].map(OsString::from).to_vec();
+        worker.push(scene.ledger().into());
+        worker.extend(SLOWLY.map(OsString::from));
+        Self::start_shaped(scene, guarded, Shape { orchestrators: 2, worker })
+    }
+
+    /// Starts so many orchestrators, and workers with the built-in tools, which may call this machine.
+    pub fn start_calling(orchestrators: usize, plan: &str) -> Self {
+        let worker = ["serve", "worker", "--allow", "host=127.0.0.1"];
+        let worker = worker.map(OsString::from).to_vec();
+        let shape = Shape { orchestrators, worker };
+        Self::start_shaped(Scene::new(|_| plan.to_owned()), Guarded::default(), shape)
+    }
+
+    fn start_shaped(scene: Scene, guarded: Guarded, shape: Shape) -> Self {
         let (postgres, redis) = (Postgres::start(Flush::Never).unwrap(), Redis::start().unwrap());
         let mut environment = QUICK.map(|(name, value)| (name, value.to_owned())).to_vec();
         environment.extend(guarded.members.iter().cloned());
         environment.push(("HOLDFAST_STORE__URL", postgres.url()));
         environment.push(("HOLDFAST_REDIS__URL", redis.url()));
-        let mut worker = ["example", "trip-worker", "--ledger"].map(OsString::from).to_vec();
-        worker.push(scene.ledger().into());
-        worker.extend(SLOWLY.map(OsString::from));
+        let Shape { orchestrators, worker } = shape;
         let mut members = Members::new(Setting {
             binary: binary::path().to_owned(),
             folder: scene.folder().to_owned(),
@@ -78,8 +98,11 @@ impl Cluster {
             worker,
         });
         use Role::{Checkpoint, Health, Idempotency, Orchestrator, Worker};
-        for role in [Checkpoint, Health, Idempotency, Worker, Worker, Orchestrator, Orchestrator] {
+        for role in [Checkpoint, Health, Idempotency, Worker, Worker] {
             members.add(role).unwrap();
+        }
+        for _ in 0..orchestrators {
+            members.add(Orchestrator).unwrap();
         }
         Self { scene, postgres, redis, members, guarded }
     }

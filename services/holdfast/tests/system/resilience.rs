@@ -1,0 +1,111 @@
+//! A dependency that fails in every way: what its server sees, and how the tasks end.
+
+use std::time::Duration;
+
+use crate::binary::GUARD;
+use crate::cluster::Cluster;
+use crate::dependency::{Answer, Dependency};
+use crate::scene::wait_until;
+
+/// A plan of one read of the dependency; `more` are further lines of its step.
+fn read(dependency: &Dependency, more: &str) -> String {
+    let url = dependency.url();
+    format!(
+        "holdfast: v1\nname: read\nsteps:\n  - id: ask\n    tool: http_request\n    args: {{ method: GET, url: \"{url}\" }}\n{more}"
+    )
+}
+
+/// Has a cluster's next tasks run another plan.
+fn next(cluster: &Cluster, plan: &str) {
+    std::fs::write(cluster.scene.plan(), plan).unwrap();
+}
+
+fn ends(cluster: &Cluster, task: &str, outcome: &str) {
+    let ended = cluster.outcome(task);
+    assert!(ended.ends_with(outcome), "{ended}\n{}", cluster.logged());
+}
+
+#[test]
+fn a_dependency_that_is_down_sees_one_trial_a_period_over_three_orchestrators() {
+    const TASKS: usize = 4;
+    const ORCHESTRATORS: usize = 3;
+    /// Longer than the first open time, and shorter than it and the second one.
+    const DOWN: Duration = Duration::from_secs(10);
+    let dependency = Dependency::start(Answer::Status(503));
+    let plan = read(&dependency, "    timeout: 60s\n    retry: { max_attempts: 8 }\n");
+    let cluster = Cluster::start_calling(ORCHESTRATORS, &plan);
+    let tasks: Vec<String> = (0..TASKS * ORCHESTRATORS).map(|n| cluster.submit(n % ORCHESTRATORS)).collect();
+    wait_until("the end of the outage", GUARD, || {
+        dependency.asked().last().is_some_and(|last| *last > DOWN / 3)
+    });
+    let before = dependency.asked();
+    dependency.answer(Answer::Well);
+    for task in &tasks {
+        ends(&cluster, task, "SUCCEEDED");
+    }
+    // Each instance's budget: ten retries, and a fifth of its calls.
+    let (early, late): (Vec<Duration>, Vec<Duration>) = before.iter().partition(|at| **at < DOWN / 3);
+    let retries = ORCHESTRATORS * 10 + tasks.len() / 5;
+    assert!(early.len() <= tasks.len() + retries, "{early:?}");
+    assert!(early.len() >= 5, "the breaker opened without a reason: {early:?}");
+    assert_eq!(late.len(), 1, "one trial, after the first open time: {before:?}");
+}
+
+#[test]
+fn each_way_of_failing_costs_what_it_must_and_no_more() {
+    let dependency = Dependency::start(Answer::Status(401));
+    let cluster = Cluster::start_calling(2, &read(&dependency, ""));
+
+    // Refused for good: asked once, and no task after it is held back.
+    ends(&cluster, &cluster.submit(0), "FAILED");
+    assert_eq!(dependency.asked().len(), 1);
+
+    // What is no HTTP may be well the next time.
+    dependency.forget();
+    dependency.answer(Answer::Garbage);
+    let task = cluster.submit(0);
+    wait_until("the first answer", GUARD, || !dependency.asked().is_empty());
+    dependency.answer(Answer::Well);
+    ends(&cluster, &task, "SUCCEEDED");
+    assert!(dependency.asked().len() >= 2);
+
+    // Three of ten fail in passing: each is tried again, and no other.
+    dependency.forget();
+    dependency.answer(Answer::Flaky);
+    let url = dependency.url();
+    next(
+        &cluster,
+        &format!(
+            "holdfast: v1\nname: fan\nsteps:\n  - id: ask\n    tool: http_request\n    for_each: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]\n    concurrency: 4\n    args: {{ method: GET, url: \"{url}\" }}\n"
+        ),
+    );
+    ends(&cluster, &cluster.submit(1), "SUCCEEDED");
+    let asked = dependency.asked().len();
+    let failed = (1..=asked).filter(|number| matches!(number % 10, 0 | 3 | 7)).count();
+    assert_eq!(asked, 20 + failed, "each failure costs one more");
+
+    // Nothing is answered: the step's time ends the call at the server too.
+    dependency.forget();
+    dependency.answer(Answer::Nothing);
+    next(&cluster, &read(&dependency, "    timeout: 2s\n    importance: OPTIONAL\n"));
+    ends(&cluster, &cluster.submit(0), "DEGRADED");
+    wait_until("the end of the call", GUARD, || dependency.hung_up() == dependency.asked().len());
+}
+
+#[test]
+fn a_rate_limit_holds_every_task_back_for_as_long_as_it_says() {
+    const WAIT: Duration = Duration::from_secs(3);
+    let dependency = Dependency::start(Answer::TooMany { retry_after: WAIT.as_secs() });
+    let cluster = Cluster::start_calling(1, &read(&dependency, "    timeout: 60s\n"));
+    let mut tasks = vec![cluster.submit(0)];
+    wait_until("the first refusal", GUARD, || !dependency.asked().is_empty());
+    dependency.answer(Answer::Well);
+    tasks.extend((0..3).map(|_| cluster.submit(0)));
+    for task in &tasks {
+        ends(&cluster, task, "SUCCEEDED");
+    }
+    let asked = dependency.asked();
+    assert_eq!(asked.len(), tasks.len() + 1, "the one that was refused is asked again: {asked:?}");
+    // The wait counts from the answer, which is a moment after the request.
+    assert!(asked[1..].iter().all(|at| *at >= WAIT), "somebody came too early: {asked:?}");
+}
