@@ -43,6 +43,7 @@ pub(super) fn watch(
         valid_for,
         instance,
         version: view.version,
+        view: view.version,
         workers: workers(&view),
         board,
         trials: BTreeMap::new(),
@@ -86,7 +87,10 @@ struct Told {
     /// How long a permit holds.
     valid_for: Duration,
     instance: Option<InstanceId>,
+    /// Of what it was told last, of either kind.
     version: u64,
+    /// Of the view of workers that it was told last: a breaker that moved a moment after them hides none of them.
+    view: u64,
     workers: Workers,
     board: Arc<Board>,
     /// The last permit that it got, by dependency.
@@ -96,7 +100,7 @@ struct Told {
 impl Watcher {
     /// The messages of the next difference; none when the service has ended.
     async fn next(mut self) -> Option<(Messages, Self)> {
-        let told = self.told.version;
+        let told = self.told.view;
         let changes = tokio::select! {
             view = self.views.wait_for(|view| view.version > told) => {
                 let view = view.ok()?.clone();
@@ -125,7 +129,8 @@ impl Told {
             .filter(|worker| self.workers.get(&worker.info.id) != now.get(&worker.info.id));
         changes.extend(come.map(|worker| Change::Worker(live_worker(worker))));
         self.workers = now;
-        self.version = view.version;
+        self.view = view.version;
+        self.version = self.version.max(view.version);
         changes
     }
 

@@ -29,22 +29,21 @@ fn ends(cluster: &Cluster, task: &str, outcome: &str) {
 fn a_dependency_that_is_down_sees_one_trial_a_period_over_three_orchestrators() {
     const TASKS: usize = 4;
     const ORCHESTRATORS: usize = 3;
-    /// Longer than the first open time, and shorter than it and the second one.
-    const DOWN: Duration = Duration::from_secs(10);
+    /// Before the first open time is over, which is at least four seconds, and after the breaker has opened.
+    const TRIPPED: Duration = Duration::from_secs(3);
     let dependency = Dependency::start(Answer::Status(503));
-    let plan = read(&dependency, "    timeout: 60s\n    retry: { max_attempts: 8 }\n");
+    let plan = read(&dependency, "    timeout: 60s\n    retry: { max_attempts: 8, base: 1s }\n");
     let cluster = Cluster::start_calling(ORCHESTRATORS, &plan);
     let tasks: Vec<String> = (0..TASKS * ORCHESTRATORS).map(|n| cluster.submit(n % ORCHESTRATORS)).collect();
-    wait_until("the end of the outage", GUARD, || {
-        dependency.asked().last().is_some_and(|last| *last > DOWN / 3)
-    });
+    let is_late = |at: &Duration| *at > TRIPPED;
+    wait_until("the trial", GUARD, || dependency.asked().last().is_some_and(is_late));
     let before = dependency.asked();
     dependency.answer(Answer::Well);
     for task in &tasks {
         ends(&cluster, task, "SUCCEEDED");
     }
     // Each instance's budget: ten retries, and a fifth of its calls.
-    let (early, late): (Vec<Duration>, Vec<Duration>) = before.iter().partition(|at| **at < DOWN / 3);
+    let (early, late): (Vec<Duration>, Vec<Duration>) = before.iter().partition(|at| !is_late(at));
     let retries = ORCHESTRATORS * 10 + tasks.len() / 5;
     assert!(early.len() <= tasks.len() + retries, "{early:?}");
     assert!(early.len() >= 5, "the breaker opened without a reason: {early:?}");
