@@ -41,6 +41,7 @@ pub struct Cluster {
 /// What differs between clusters.
 struct Shape {
     orchestrators: usize,
+    workers: usize,
     /// The command of a worker.
     worker: Vec<OsString>,
 }
@@ -72,14 +73,14 @@ impl Cluster {
         let mut worker = ["example", "trip-worker", "--ledger"].map(OsString::from).to_vec();
         worker.push(scene.ledger().into());
         worker.extend(SLOWLY.map(OsString::from));
-        Self::start_shaped(scene, guarded, Shape { orchestrators: 2, worker })
+        Self::start_shaped(scene, guarded, Shape { orchestrators: 2, workers: 2, worker })
     }
 
-    /// Starts so many orchestrators, and workers with the built-in tools, which may call this machine.
+    /// Starts so many orchestrators, and one worker with the built-in tools, which may call this machine.
     pub fn start_calling(orchestrators: usize, plan: &str) -> Self {
         let worker = ["serve", "worker", "--allow", "host=127.0.0.1"];
         let worker = worker.map(OsString::from).to_vec();
-        let shape = Shape { orchestrators, worker };
+        let shape = Shape { orchestrators, workers: 1, worker };
         Self::start_shaped(Scene::new(|_| plan.to_owned()), Guarded::default(), shape)
     }
 
@@ -89,7 +90,7 @@ impl Cluster {
         environment.extend(guarded.members.iter().cloned());
         environment.push(("HOLDFAST_STORE__URL", postgres.url()));
         environment.push(("HOLDFAST_REDIS__URL", redis.url()));
-        let Shape { orchestrators, worker } = shape;
+        let Shape { orchestrators, workers, worker } = shape;
         let mut members = Members::new(Setting {
             binary: binary::path().to_owned(),
             folder: scene.folder().to_owned(),
@@ -98,11 +99,11 @@ impl Cluster {
             worker,
         });
         use Role::{Checkpoint, Health, Idempotency, Orchestrator, Worker};
-        for role in [Checkpoint, Health, Idempotency, Worker, Worker] {
+        let alone = [Checkpoint, Health, Idempotency].into_iter();
+        let many =
+            std::iter::repeat_n(Worker, workers).chain(std::iter::repeat_n(Orchestrator, orchestrators));
+        for role in alone.chain(many) {
             members.add(role).unwrap();
-        }
-        for _ in 0..orchestrators {
-            members.add(Orchestrator).unwrap();
         }
         Self { scene, postgres, redis, members, guarded }
     }

@@ -32,7 +32,7 @@ fn a_dependency_that_is_down_sees_one_trial_a_period_over_three_orchestrators() 
     /// Before the first open time is over, which is at least four seconds, and after the breaker has opened.
     const TRIPPED: Duration = Duration::from_secs(3);
     let dependency = Dependency::start(Answer::Status(503));
-    let plan = read(&dependency, "    timeout: 60s\n    retry: { max_attempts: 8, base: 1s }\n");
+    let plan = read(&dependency, "    timeout: 60s\n    retry: { max_attempts: 8, base: 2s }\n");
     let cluster = Cluster::start_calling(ORCHESTRATORS, &plan);
     let tasks: Vec<String> = (0..TASKS * ORCHESTRATORS).map(|n| cluster.submit(n % ORCHESTRATORS)).collect();
     let is_late = |at: &Duration| *at > TRIPPED;
