@@ -273,9 +273,11 @@ impl Replica {
                 let seen = published.after(now.running.saturating_sub(at));
                 self.starts_from(board.as_ref().unwrap_or(&seen), &seen, incarnation, now);
             }
+            // Another had the place meanwhile: what that has given out is out, whatever was decided here.
             Role::Alone | Role::Owner { .. } => {
                 if let Some(board) = board {
-                    self.breakers.reconcile(&board, now);
+                    let own = self.breakers.publish(now).that_hold_calls();
+                    self.starts_from(&board, &own, incarnation, now);
                 }
             }
         }
