@@ -18,11 +18,11 @@ async fn answers_are_counted_by_verb_and_durability() {
             .value(&format!("holdfast_keys_verbs_total{{{labels}}}"))
             .unwrap_or_default()
     };
-    let token = world.acquire("shop/charge/ns/held", "a").await;
+    let token = world.acquire("shop/charge/ns/claimed-by-a", "a").await;
     client.begin(begin("shop/charge/ns/1", "a")).await.unwrap();
-    client.begin(begin("shop/charge/ns/held", "b")).await.unwrap();
-    client.complete(complete("shop/charge/ns/held", token, "1")).await.unwrap();
-    client.begin(begin("shop/charge/ns/held", "b")).await.unwrap();
+    client.begin(begin("shop/charge/ns/claimed-by-a", "b")).await.unwrap();
+    client.complete(complete("shop/charge/ns/claimed-by-a", token, "1")).await.unwrap();
+    client.begin(begin("shop/charge/ns/claimed-by-a", "b")).await.unwrap();
     assert!(client.complete(complete("shop/charge/ns/1", 999, "1")).await.is_ok(), "it is kept as evidence");
     assert!(client.complete(complete("shop/charge/ns/none", 1, "1")).await.is_err());
     assert_eq!(counted("begin", "acquired"), 1.0);
@@ -31,6 +31,6 @@ async fn answers_are_counted_by_verb_and_durability() {
     assert_eq!(counted("complete", "ok"), 2.0);
     assert_eq!(counted("complete", "not_found"), 1.0);
     let text = telemetry.scrape().unwrap().text().unwrap();
-    assert!(!text.contains("shop") && !text.contains("/held"), "{text}");
+    assert!(!text.contains("shop") && !text.contains("claimed-by-a"), "{text}");
     replica.server.abort();
 }

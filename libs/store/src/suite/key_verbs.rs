@@ -340,6 +340,8 @@ pub async fn a_worker_offers_evidence_and_settles_nothing(fixture: &Fixture) {
     // A completion by token is evidence as well: the driver settles its call.
     assert_eq!(complete(fixture, &key, row.token, "done").await, KeyAnswer::Ok);
     assert_eq!(state(fixture, &key).await, KeyState::Open);
+    let answer = fixture.keys.offer_evidence(&key, &foreign("x"), text("odd")).await.unwrap();
+    assert_eq!(answer, KeyAnswer::Fenced { current: row.token });
     let stranger = driven(fixture).await.holder();
     let answer = fixture.keys.offer_evidence(&key, &stranger, text("odd")).await.unwrap();
     // Kept either way: the idempotency service does not say whose it is.
