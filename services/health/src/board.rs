@@ -3,9 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use holdfast_resilience::breaker::{Forced, Position};
 use holdfast_runtime::{BootInstant, Clock, Entropy};
-use holdfast_telemetry::{BreakerState, Metrics};
+use holdfast_telemetry::Metrics;
 use holdfast_types::InstanceId;
 use tokio::sync::{Notify, watch};
 
@@ -67,7 +66,7 @@ impl Breaking {
         let decided = replica.decides();
         let done = act(&mut replica, now);
         for Move { dependency, from, to } in replica.take_moves() {
-            self.metrics.breaker_transition(&dependency, state(from), state(to));
+            self.metrics.breaker_transition(&dependency, from.into(), to.into());
         }
         let board = replica.board(now);
         if decided && !replica.decides() {
@@ -135,16 +134,6 @@ impl Breaking {
 
     fn lock(&self) -> MutexGuard<'_, Replica> {
         self.replica.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-const fn state(position: Position) -> BreakerState {
-    match position {
-        Position::Closed => BreakerState::Closed,
-        Position::Open { .. } => BreakerState::Open,
-        Position::HalfOpen { .. } => BreakerState::HalfOpen,
-        Position::Forced { order: Forced::Open } => BreakerState::ForcedOpen,
-        Position::Forced { order: Forced::Closed } => BreakerState::ForcedClosed,
     }
 }
 

@@ -165,6 +165,7 @@ impl Places {
     /// Takes a place on the least loaded worker that hosts the tool as it was pinned, or a place in the queue for one.
     pub(crate) fn ask(self: &Arc<Self>, tool: &Arc<ToolManifest>, caller: Caller) -> Asked {
         let candidates = self.candidates(&self.directory.view(), tool);
+        let standing = candidates.as_ref().map_or_else(|why| Standing::Missing(*why), |_| Standing::Hosted);
         let now = self.now();
         {
             let mut gate = self.gate();
@@ -175,13 +176,12 @@ impl Places {
             // Where somebody waits, whoever comes now waits behind him.
             if gate.queue.is_empty()
                 && gate.opens(tool, &caller.namespace, now) == Opens::Now
-                && let Some((worker, slot)) = candidates.as_ref().ok().cloned().and_then(least_loaded)
+                && let Some((worker, slot)) = candidates.ok().and_then(least_loaded)
             {
                 let entered = gate.enter(tool, &caller.namespace, now);
                 return Asked::Now(Place::new(worker, slot, entered, Arc::clone(self)));
             }
         }
-        let standing = candidates.map_or_else(Standing::Missing, |_| Standing::Hosted);
         let mut waiting = Waiting::enter(self, tool, caller, standing);
         self.pump();
         match waiting.granted() {

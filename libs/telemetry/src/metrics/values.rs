@@ -1,5 +1,7 @@
 //! What labels with a closed list of values can say.
 
+use holdfast_types::breaker::{Forced, Position};
+
 macro_rules! label_values {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$meta])*
@@ -32,6 +34,18 @@ label_values! {
         ForcedOpen = "forced_open",
         /// An operator holds it closed.
         ForcedClosed = "forced_closed",
+    }
+}
+
+impl From<Position> for BreakerState {
+    fn from(position: Position) -> Self {
+        match position {
+            Position::Closed => Self::Closed,
+            Position::Open { .. } => Self::Open,
+            Position::HalfOpen { .. } => Self::HalfOpen,
+            Position::Forced { order: Forced::Open } => Self::ForcedOpen,
+            Position::Forced { order: Forced::Closed } => Self::ForcedClosed,
+        }
     }
 }
 

@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use holdfast_proto::convert::breaker::{
+    breaker, generation as write_generation, read_breaker, read_generation,
+};
 use holdfast_proto::convert::{fields, time};
 use holdfast_proto::{Invalid, v1};
-use holdfast_resilience::breaker::{Forced, Generation, Position, View};
+use holdfast_resilience::breaker::{Forced, Position, View};
 use holdfast_rpc::status::of_invalid;
 use holdfast_types::time::format_duration;
 use holdfast_types::{Class, Effect, Failure, Reason, Source, Timestamp, ToolManifest};
@@ -98,29 +101,15 @@ fn clipped(text: &str) -> String {
 }
 
 pub(super) fn wire((dependency, standing): (&String, &Standing)) -> v1::Breaker {
-    let (state, force) = match standing.position {
-        Position::Closed => (v1::BreakerState::Closed, v1::BreakerForce::Auto),
-        Position::Open { .. } => (v1::BreakerState::Open, v1::BreakerForce::Auto),
-        Position::HalfOpen { .. } => (v1::BreakerState::HalfOpen, v1::BreakerForce::Auto),
-        Position::Forced { order: Forced::Open } => (v1::BreakerState::Open, v1::BreakerForce::Open),
-        Position::Forced { order: Forced::Closed } => (v1::BreakerState::Closed, v1::BreakerForce::Closed),
-    };
-    let failure = (state != v1::BreakerState::Closed && force == v1::BreakerForce::Auto)
-        .then(|| open_failure(dependency).into());
+    let view = View { generation: standing.generation, position: standing.position, level: 0 };
+    let is_shut = matches!(view.position, Position::Open { .. } | Position::HalfOpen { .. });
     v1::Breaker {
-        dependency: dependency.clone(),
-        state: state.into(),
-        force: force.into(),
-        generation: Some(generation(standing.generation)),
         since: Some(time::timestamp(standing.since)),
         retry_at: standing.retry_at.map(time::timestamp),
-        failure,
+        failure: is_shut.then(|| open_failure(dependency).into()),
         force_reason: standing.order.as_ref().map(|order| order.reason.to_string()).unwrap_or_default(),
         forced_until: standing.order.as_ref().and_then(|order| order.until).map(time::timestamp),
-        retry_in: match standing.position {
-            Position::Open { left } | Position::HalfOpen { left } => Some(time::duration(left)),
-            Position::Closed | Position::Forced { .. } => None,
-        },
+        ..breaker(dependency.clone(), &view)
     }
 }
 
@@ -128,18 +117,6 @@ fn open_failure(dependency: &str) -> Failure {
     let message = format!("calls of {dependency} kept failing");
     Failure::new(Class::Unavailable, Effect::NotExecuted, Reason::CircuitOpen, message)
         .from_source(Source::Platform)
-}
-
-pub(super) fn generation(generation: Generation) -> v1::BreakerGeneration {
-    v1::BreakerGeneration {
-        incarnation: format!("{:016x}", generation.incarnation),
-        number: generation.number,
-    }
-}
-
-pub(super) fn read_generation(wire: &v1::BreakerGeneration) -> Option<Generation> {
-    let incarnation = u64::from_str_radix(&wire.incarnation, 16).ok()?;
-    Some(Generation { incarnation, number: wire.number })
 }
 
 /// Reads what an instance's own breaker knows; none where it says nothing that matters to a new owner.
@@ -158,13 +135,16 @@ pub(super) fn read_known(wire: &v1::Breaker, now: Timestamp) -> Option<Known> {
     // A time from now needs no clock that agrees.
     let stated = time::optional_duration("retry_in", wire.retry_in).ok().flatten();
     let waits = stated.or_else(|| left(wire.retry_at)).unwrap_or_default();
-    let position = match (wire.force(), wire.state()) {
-        (v1::BreakerForce::Open, _) => return hold(Forced::Open),
-        (v1::BreakerForce::Closed, _) => return hold(Forced::Closed),
-        (_, v1::BreakerState::Open) => Position::Open { left: waits },
-        (_, v1::BreakerState::HalfOpen) => Position::HalfOpen { left: waits },
-        (_, v1::BreakerState::Closed | v1::BreakerState::Unspecified) => return None,
+    let generation = wire.generation.as_ref().and_then(|wire| read_generation(wire).ok()).unwrap_or_default();
+    let told = v1::Breaker {
+        retry_in: Some(time::duration(waits)),
+        generation: Some(write_generation(generation)),
+        ..wire.clone()
     };
-    let generation = wire.generation.as_ref().and_then(read_generation).unwrap_or_default();
-    Some(Known::Open(View { generation, position, level: 0 }))
+    let view = read_breaker(&told).ok()?;
+    match view.position {
+        Position::Forced { order } => hold(order),
+        Position::Open { .. } | Position::HalfOpen { .. } => Some(Known::Open(view)),
+        Position::Closed => None,
+    }
 }

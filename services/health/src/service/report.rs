@@ -1,5 +1,6 @@
 //! `Report`.
 
+use holdfast_proto::convert::breaker::read_generation;
 use holdfast_proto::convert::{fields, time};
 use holdfast_proto::v1::call_report::Verdict;
 use holdfast_proto::{Invalid, v1};
@@ -9,7 +10,7 @@ use holdfast_rpc::status::of_invalid;
 use holdfast_types::{Timestamp, WorkerId};
 use tonic::Status;
 
-use super::breakers::{read_generation, read_known};
+use super::breakers::read_known;
 use crate::Health;
 use crate::breakers::{Acquaintance, CallKind, CallReport, Said};
 
@@ -92,7 +93,7 @@ fn read_call(call: &v1::CallReport) -> Result<(CallReport, Option<WorkerId>), In
         (true, _) => CallKind::Trial,
         (false, _) => CallKind::Plain,
     };
-    let generation = call.generation.as_ref().and_then(read_generation);
+    let generation = call.generation.as_ref().and_then(|wire| read_generation(wire).ok());
     let dependency = fields::some_text("dependency", call.dependency.clone())?;
     if dependency.len() > NAME {
         return Err(Invalid::new("dependency", dependency, format!("at most {NAME} bytes")));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use holdfast_ports::{DirectoryView, Standing};
+use holdfast_proto::convert::breaker::generation;
 use holdfast_proto::convert::time;
 use holdfast_proto::v1;
 use holdfast_proto::v1::watch_response::Change;
@@ -16,7 +17,7 @@ use holdfast_types::{InstanceId, WorkerId};
 use tokio::sync::watch;
 use tonic::Status;
 
-use super::breakers::{generation, wire};
+use super::breakers::wire;
 use super::view::live_worker;
 use crate::Health;
 use crate::board::Breaking;
@@ -168,4 +169,49 @@ type Workers = BTreeMap<WorkerId, (Arc<WorkerInfo>, Standing)>;
 
 fn workers(view: &DirectoryView) -> Workers {
     view.workers.iter().map(|worker| (worker.info.id, (worker.info.clone(), worker.standing))).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use futures::FutureExt;
+    use holdfast_resilience::breaker::{Generation, Position};
+    use holdfast_types::Timestamp;
+
+    use super::*;
+    use crate::breakers::Standing;
+
+    /// Both are told under one number, which counts in time: the later of two that came together must not hide the earlier.
+    #[tokio::test]
+    async fn a_breaker_that_moved_a_moment_after_the_workers_hides_none_of_them() {
+        // Which of the two is told first is a matter of chance.
+        for _ in 0..64 {
+            let (view, views) = watch::channel(Arc::new(DirectoryView { version: 1, workers: Vec::new() }));
+            let (board, mut boards) = watch::channel(Arc::new(Board::new()));
+            boards.borrow_and_update();
+            let told = Told {
+                valid_for: Duration::ZERO,
+                instance: None,
+                version: 1,
+                view: 1,
+                workers: Workers::new(),
+                board: Arc::default(),
+                trials: BTreeMap::new(),
+            };
+            let watcher = Watcher { views, boards, told, _watching: None };
+            view.send_replace(Arc::new(DirectoryView { version: 10, workers: Vec::new() }));
+            let moved = Standing {
+                generation: Generation::default(),
+                position: Position::Closed,
+                since: Timestamp::from_micros(20),
+                retry_at: None,
+                order: None,
+                trial: None,
+            };
+            board.send_replace(Arc::new(Board::from([("pay".to_owned(), moved)])));
+            let (_, watcher) = watcher.next().now_or_never().flatten().unwrap();
+            let (_, watcher) = watcher.next().now_or_never().flatten().unwrap();
+            assert_eq!((watcher.told.view, watcher.told.version), (10, 20));
+        }
+    }
 }

@@ -147,7 +147,7 @@ impl Breakers {
     fn moved(&self, dependency: &str, moved: Option<Transition>) {
         let Some(Transition { from, to, cause, .. }) = moved else { return };
         tracing::info!(dependency, ?from, ?to, ?cause, "own breaker moved");
-        self.metrics.breaker_move(refusal::state(from), refusal::state(to));
+        self.metrics.breaker_move(from.into(), to.into());
         if to == Position::Closed {
             self.news(News::Closed);
         }

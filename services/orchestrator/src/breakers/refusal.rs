@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_resilience::breaker::{Forced, Position};
+use holdfast_resilience::breaker::Position;
 use holdfast_telemetry::BreakerState;
 use holdfast_types::{Class, Effect, Failure, Reason, Source};
 
@@ -20,22 +20,11 @@ pub(super) fn failure(dependency: &str, refused: Refused) -> Failure {
     let failure = Failure::new(Class::Unavailable, Effect::NotExecuted, Reason::CircuitOpen, message)
         .from_source(Source::Platform)
         .detail("breaker", dependency)
-        .detail("breaker_state", state(refused.position).as_str());
+        .detail("breaker_state", BreakerState::from(refused.position).as_str());
     Failure { retry_after: refused.retry_after.map(whole_millis), ..failure }
 }
 
 /// Rounds up to what the journal keeps.
 fn whole_millis(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
-}
-
-/// The state's name among the metrics.
-pub(super) const fn state(position: Position) -> BreakerState {
-    match position {
-        Position::Closed => BreakerState::Closed,
-        Position::Open { .. } => BreakerState::Open,
-        Position::HalfOpen { .. } => BreakerState::HalfOpen,
-        Position::Forced { order: Forced::Open } => BreakerState::ForcedOpen,
-        Position::Forced { order: Forced::Closed } => BreakerState::ForcedClosed,
-    }
 }
