@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::docker::docker;
@@ -75,6 +75,23 @@ pub(crate) fn journal(platform: &Platform<'_>, task: &str) -> Result<Vec<(String
         Ok((text(&event, "/kind"), body))
     };
     lines(&history.stdout)?.into_iter().map(read).collect()
+}
+
+/// The orchestrator that drives a task: each says in its log under which instance it does so.
+pub(crate) fn driver(platform: &Platform<'_>, task: &str) -> Result<Member> {
+    let journal = journal(platform, task)?;
+    let life = journal.iter().rev().find(|(kind, _)| kind == "life_started");
+    let instance = text(&life.context("nobody has driven it")?.1, "/instance");
+    for number in 1..=u32::try_from(platform.containers("orchestrator")?.len())? {
+        let member = Member("orchestrator", number);
+        let container = platform.container(member)?;
+        let logs = ended(Command::new("docker").args(["logs", &container]))?;
+        let said = [logs.stdout, logs.stderr].concat();
+        if String::from_utf8_lossy(&said).contains(&instance) {
+            return Ok(member);
+        }
+    }
+    bail!("no orchestrator is {instance}")
 }
 
 /// An effect, as the trip worker's ledger has it.
