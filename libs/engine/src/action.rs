@@ -106,6 +106,10 @@ pub struct Prepare {
     pub until: Timestamp,
     /// How long to look for a worker that hosts the tool.
     pub look: Look,
+    /// The call's class, where its first intent or its step says it; else the manifest does, by the arguments.
+    pub side_effect: Option<SideEffect>,
+    /// The worker of the attempt before, which failed: another one with a free place is better.
+    pub failed_at: Option<WorkerId>,
 }
 
 /// How long a worker that hosts a tool is looked for, before the call waits for one without a process.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use holdfast_types::worker::{CallRef, Execute, ExecuteEvent, FenceAnswer, ProbeAnswer, Recorded};
-use holdfast_types::{Failure, Key, ToolName, WorkerId};
+use holdfast_types::{Class, Effect, Failure, Key, Reason, Source, ToolName, WorkerId};
 use serde_json::Value;
 
 /// What a running call says: heartbeats, then exactly one end. A stream that ends without one means that the
@@ -40,4 +40,14 @@ pub trait Tools: Send + Sync {
 
     /// Asks whether the worker's executor takes work, through its queue.
     async fn check(&self, worker: WorkerId) -> Result<(), Failure>;
+
+    /// Runs a tool's own trial, for a breaker that is half-open.
+    ///
+    /// # Errors
+    /// What the trial found; `UNIMPLEMENTED` where the tool has none; why the worker was not reached.
+    async fn trial(&self, _worker: WorkerId, tool: &ToolName) -> Result<(), Failure> {
+        let message = format!("{tool} has no trial of its own");
+        let failure = Failure::new(Class::Permanent, Effect::NotExecuted, Reason::Unimplemented, message);
+        Err(failure.from_source(Source::Platform))
+    }
 }

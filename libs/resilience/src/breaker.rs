@@ -25,7 +25,7 @@ use crate::window::{Mark, Window};
 
 pub use holdfast_types::breaker::{Forced, Generation, Position, View};
 pub use outcome::Outcome;
-pub use policy::Policy;
+pub use policy::{Policies, Policy};
 pub use ticket::{Admission, Cause, Ticket, Transition};
 
 /// The breaker of one dependency.

@@ -118,8 +118,8 @@ impl Context<'_> {
             Some(rule) => rule.class,
             None => advised(finding.class, finding.hint.advice),
         };
-        let mut failure = Failure::new(self.settled(class, effect), effect, finding.reason, finding.message);
-        failure.retry_after = finding.hint.wait.least();
+        let failure = Failure::new(self.settled(class, effect), effect, finding.reason, finding.message);
+        let failure = finding.hint.wait.told(failure);
         match finding.codes.into_iter().next() {
             Some(code) => failure.detail("code", code),
             None => failure,

@@ -15,6 +15,7 @@ pub mod meter;
 pub mod outlier;
 pub mod pace;
 pub mod saga;
+pub mod usual;
 pub mod window;
 
 pub use canon::Error as CanonError;

@@ -108,7 +108,7 @@ async fn a_verb_may_have_a_lock_of_its_own() {
 async fn what_is_forwarded_carries_the_servers_token_and_not_the_callers() {
     let (inner, _) = behind(Locks::new(locked(&["cluster"]))).await;
     let front = |shown| {
-        let forward = Forward::<WorkerServiceServer<()>>::new(with(&inner, shown));
+        let forward = Forward::<WorkerServiceServer<()>>::new([with(&inner, shown)]);
         Server::new(server::Config::default()).behind(Arc::new(Locks::new(locked(&["api"])))).add(forward)
     };
     let member = serve(front(Some("cluster"))).await;
@@ -119,7 +119,7 @@ async fn what_is_forwarded_carries_the_servers_token_and_not_the_callers() {
     assert_eq!(reason(&check(with(&stranger, Some("api"))).await.unwrap_err()), "MISSING_TOKEN");
     // A front that asks for nothing passes no token on either.
     let (open, seen) = worker(Script::Say(vec![ExecuteEvent::Heartbeat(None)])).await;
-    let forward = Forward::<WorkerServiceServer<()>>::new(with(&open, None));
+    let forward = Forward::<WorkerServiceServer<()>>::new([with(&open, None)]);
     let ungated = serve(Server::new(server::Config::default()).add(forward)).await;
     let mut client = WorkerServiceClient::new(with(&ungated, Some("api")));
     client.execute(v1::ExecuteRequest::from(a_call())).await.unwrap().into_inner().count().await;

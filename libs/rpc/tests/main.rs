@@ -4,6 +4,7 @@
 mod common;
 mod late_trailers;
 mod locks;
+mod refused_stream;
 mod server;
 mod tls;
 mod tools;

@@ -214,7 +214,7 @@ async fn a_hundred_calls_share_one_connection() {
 #[tokio::test]
 async fn a_service_of_another_process_is_answered_for() {
     let (behind, _) = worker(Script::Say(vec![ExecuteEvent::Heartbeat(None)])).await;
-    let forward = Forward::<WorkerServiceServer<()>>::new(channel(behind.address));
+    let forward = Forward::<WorkerServiceServer<()>>::new([channel(behind.address)]);
     let front = serve(Server::new(Config::default()).add(forward)).await;
 
     let mut client = WorkerServiceClient::new(channel(front.address));
@@ -225,5 +225,23 @@ async fn a_service_of_another_process_is_answered_for() {
     behind.die().await;
     let away = client.describe(v1::DescribeRequest {}).await.unwrap_err();
     assert_eq!(away.code(), Code::Unavailable);
+    front.die().await;
+}
+
+#[tokio::test]
+async fn what_is_forwarded_goes_to_a_replica_that_can_be_reached() {
+    let (first, _) = worker(Script::Silence).await;
+    let (second, _) = worker(Script::Silence).await;
+    let forward = Forward::<WorkerServiceServer<()>>::new([channel(first.address), channel(second.address)]);
+    let front = serve(Server::new(Config::default()).add(forward)).await;
+    let mut client = WorkerServiceClient::new(channel(front.address));
+    client.describe(v1::DescribeRequest {}).await.unwrap();
+    first.die().await;
+    // The one under way may be lost with its connection; from then on the other answers.
+    let _ = client.describe(v1::DescribeRequest {}).await;
+    client.describe(v1::DescribeRequest {}).await.unwrap();
+    second.die().await;
+    let _ = client.describe(v1::DescribeRequest {}).await;
+    assert_eq!(client.describe(v1::DescribeRequest {}).await.unwrap_err().code(), Code::Unavailable);
     front.die().await;
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use holdfast_types::{Class, Effect, Failure, Reason};
+use holdfast_types::{Class, Effect, Failure, Reason, RetryHint};
 
 /// A failure of a tool: who acts, and, where the tool knows it, whether the effect happened.
 ///
@@ -22,8 +22,10 @@ pub struct ToolFailure {
     pub code: Option<String>,
     /// One sentence for people.
     pub message: String,
-    /// The least time to wait before another try.
+    /// How long to wait before another try.
     pub retry_after: Option<Duration>,
+    /// Whether that is the least time or the time.
+    pub retry_hint: RetryHint,
     /// More, for programs.
     pub details: BTreeMap<String, String>,
 }
@@ -39,6 +41,7 @@ impl ToolFailure {
             code: None,
             message: message.into(),
             retry_after: None,
+            retry_hint: RetryHint::AtLeast,
             details: BTreeMap::new(),
         }
     }
@@ -145,6 +148,7 @@ impl From<Failure> for ToolFailure {
             code: None,
             message: failure.message,
             retry_after: failure.retry_after,
+            retry_hint: failure.retry_hint,
             details: failure.details,
         }
     }

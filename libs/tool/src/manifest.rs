@@ -7,7 +7,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use holdfast_types::key::KeyScope;
-use holdfast_types::manifest::{ErrorRule, Normalise, Reversibility, SideEffectRule, UndoSpec};
+use holdfast_types::manifest::{ErrorRule, Normalise, Reversibility, SideEffectRule, TrialBy, UndoSpec};
 use holdfast_types::retry::RetryPolicy;
 use holdfast_types::{Class, Effect, NameError, Pattern, PatternError, SideEffect, ToolManifest, ToolName};
 
@@ -201,6 +201,13 @@ impl ManifestBuilder {
     #[must_use]
     pub fn dependency(self, name: &str) -> Self {
         self.with(|m| m.dependency = Some(name.to_owned()))
+    }
+
+    /// Says that the tool has a trial of its own ([`Tool::trial`](crate::Tool::trial)): a half-open breaker is tried by
+    /// it, and risks no call.
+    #[must_use]
+    pub fn own_trial(self) -> Self {
+        self.with(|m| m.trial_by = TrialBy::Own)
     }
 
     /// Names an argument that is redacted in logs, traces and history.

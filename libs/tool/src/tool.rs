@@ -71,7 +71,8 @@ pub trait Tool: Send + Sync {
         ProbeAnswer::Unknown
     }
 
-    /// Says whether what stands behind the tool works, without an effect: the trial of a half-open breaker.
+    /// Says whether what stands behind the tool works, without an effect: the trial of a half-open breaker. Only tools
+    /// whose manifest says so ([`ManifestBuilder::own_trial`](crate::ManifestBuilder::own_trial)) are asked.
     ///
     /// # Errors
     /// A [`ToolFailure`] where it does not.

@@ -170,6 +170,29 @@ closed_list! {
     }
 }
 
+closed_list! {
+    /// What a failure's `retry_after` means.
+    pub enum RetryHint {
+        /// Not before (`retry-after`, `RetryInfo`): the backoff may wait longer, and goes on growing.
+        AtLeast = "AT_LEAST",
+        /// Exactly then, and the backoff begins anew (gRPC's pushback, proposal A6).
+        Exactly = "EXACTLY",
+    }
+}
+
+#[allow(clippy::derivable_impls)] // the list's macro has no room for #[default]
+impl Default for RetryHint {
+    fn default() -> Self {
+        Self::AtLeast
+    }
+}
+
+impl RetryHint {
+    const fn is_usual(&self) -> bool {
+        matches!(self, Self::AtLeast)
+    }
+}
+
 /// A failure as it stands in the journal, the API, the CLI and before the model.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Failure {
@@ -181,9 +204,12 @@ pub struct Failure {
     pub reason: Reason,
     /// One sentence for people. Never holds a secret.
     pub message: String,
-    /// The least time to wait before another try, where somebody said so.
+    /// How long to wait before another try, where somebody said so.
     #[serde(default, with = "time::opt_millis", skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<Duration>,
+    /// Whether `retry_after` is the least time or the time.
+    #[serde(default, skip_serializing_if = "RetryHint::is_usual")]
+    pub retry_hint: RetryHint,
     /// How many attempts were made, this one included; 0 where none was.
     #[serde(default)]
     pub attempts: u32,
@@ -207,6 +233,7 @@ impl Failure {
             reason,
             message: message.into(),
             retry_after: None,
+            retry_hint: RetryHint::AtLeast,
             attempts: 0,
             elapsed: Duration::ZERO,
             source: Source::Tool,

@@ -29,7 +29,7 @@ pub mod worker;
 
 pub use call::{CallId, Direction, Variant};
 pub use closed::UnknownName;
-pub use failure::{Class, Effect, Failure, Reason, Source};
+pub use failure::{Class, Effect, Failure, Reason, RetryHint, Source};
 pub use id::{AppendId, IdError, InstanceId, MessageId, OwnerId, TaskId, WorkerId};
 pub use key::Key;
 pub use manifest::{SideEffect, ToolManifest};

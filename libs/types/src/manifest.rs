@@ -244,6 +244,9 @@ pub struct ToolManifest {
     /// The dependency that it shares with other tools, for breakers and limits; none: itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dependency: Option<String>,
+    /// By what a half-open breaker tries its dependency.
+    #[serde(default, skip_serializing_if = "TrialBy::is_usual")]
+    pub trial_by: TrialBy,
     /// JSON pointers to arguments that are redacted in logs, traces and history.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sensitive: Vec<String>,
@@ -256,6 +259,29 @@ closed_list! {
         Reversible = "REVERSIBLE",
         /// It can't: a pivot (DESIGN section 5).
         Irreversible = "IRREVERSIBLE",
+    }
+}
+
+closed_list! {
+    /// By what a half-open breaker tries a tool's dependency (DESIGN section 6).
+    pub enum TrialBy {
+        /// By a call that somebody wants anyhow.
+        Call = "CALL",
+        /// By a trial of the tool's own, without an effect: it comes back also while nobody calls.
+        Own = "OWN",
+    }
+}
+
+impl TrialBy {
+    const fn is_usual(&self) -> bool {
+        matches!(self, Self::Call)
+    }
+}
+
+#[allow(clippy::derivable_impls)] // the list's macro has no room for #[default]
+impl Default for TrialBy {
+    fn default() -> Self {
+        Self::Call
     }
 }
 
@@ -290,6 +316,7 @@ impl ToolManifest {
             retry: RetryPolicy::default(),
             errors: Vec::new(),
             dependency: None,
+            trial_by: TrialBy::Call,
             sensitive: Vec::new(),
         }
     }
@@ -321,12 +348,13 @@ impl ToolManifest {
     }
 
     /// Returns the part that execution depends on, as JSON; its digest pins the tool (DESIGN section 2).
-    /// The description is not in it.
+    /// The description is not in it, nor how its breaker is tried.
     #[must_use]
     pub fn pinned_part(&self) -> serde_json::Value {
         let mut value = serde_json::to_value(self).unwrap_or_default();
         if let Some(object) = value.as_object_mut() {
             object.remove("description");
+            object.remove("trial_by");
         }
         value
     }
@@ -369,6 +397,7 @@ mod tests {
         let a = ToolManifest::new(ToolName::try_new("charge").unwrap(), json!({"type": "object"}));
         let mut b = a.clone();
         b.description = "charges a card".into();
+        b.trial_by = TrialBy::Own;
         assert_eq!(a.pinned_part(), b.pinned_part());
         assert!(a.is_compatible(&b));
         b.key.fields = vec!["/order".into()];

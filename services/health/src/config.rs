@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_resilience::breaker::Policy;
+use holdfast_resilience::breaker::Policies;
 use holdfast_resilience::outlier;
 use holdfast_runtime::config::human_duration;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ pub struct Config {
     /// How soon a worker is called back again after a call back failed.
     pub recheck: Duration,
     /// When breakers open and close.
-    pub breaker: Policy,
+    pub breakers: Policies,
     /// When a single worker is ejected.
     pub outlier: outlier::Policy,
     /// How the breakers are shared with other replicas, where there are any.
@@ -36,7 +36,7 @@ impl Default for Config {
             missed: 3,
             check_timeout: Duration::from_secs(3),
             recheck: Duration::from_millis(200),
-            breaker: Policy::default(),
+            breakers: Policies::default(),
             outlier: outlier::Policy::default(),
             sharing: Sharing::default(),
         }

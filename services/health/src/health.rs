@@ -52,10 +52,10 @@ impl Health {
         let Deps { dial, clock, entropy, share, metrics } = deps;
         let seed = entropy.next_u64();
         let lease = config.sharing.lease;
-        let (policy, incarnation) = (config.breaker.clone(), entropy.next_u64());
+        let (policies, incarnation) = (config.breakers.clone(), entropy.next_u64());
         let replica = match &share {
-            Some(_) => Replica::joining(policy, incarnation, lease),
-            None => Replica::new(policy, incarnation, lease),
+            Some(_) => Replica::joining(policies, incarnation, lease),
+            None => Replica::new(policies, incarnation, lease),
         };
         let breaking = Arc::new(Breaking::new(replica, clock.clone(), entropy, metrics.clone()));
         let sharing = config.sharing.clone();

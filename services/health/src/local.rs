@@ -33,7 +33,7 @@ impl Health {
     #[must_use]
     pub fn breakers_for(&self, instance: InstanceId) -> LocalBreakers {
         let of = self.breaking.subscribe().borrow().clone();
-        let valid_for = self.directory.config.breaker.trial_lease;
+        let valid_for = self.directory.config.breakers.usual.trial_lease;
         let board = Arc::new(show(&of, instance, valid_for, 1));
         LocalBreakers { health: self.clone(), instance, shown: Mutex::new(Shown { of, board }) }
     }
@@ -45,7 +45,7 @@ impl LocalBreakers {
         let newest = self.health.breaking.subscribe().borrow().clone();
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(&shown.of, &newest) {
-            let valid_for = self.health.directory.config.breaker.trial_lease;
+            let valid_for = self.health.directory.config.breakers.usual.trial_lease;
             let board = show(&newest, self.instance, valid_for, shown.board.version + 1);
             *shown = Shown { of: newest, board: Arc::new(board) };
         }

@@ -58,7 +58,8 @@ async fn report(from: &dyn Breakers, calls: Vec<CallReport>) {
 const FAILED: CallVerdict = CallVerdict::Failed { retry_after: None };
 
 fn even() -> Settings {
-    Settings { breaker: Policy { open_jitter_percent: 0, ..Policy::default() }, ..Settings::default() }
+    let breakers = Policy { open_jitter_percent: 0, ..Policy::default() }.into();
+    Settings { breakers, ..Settings::default() }
 }
 
 /// A permit of the generation that the board shows.

@@ -52,7 +52,7 @@ impl Replica {
             metrics,
         };
         let sharing = Sharing { lease: Duration::from_secs(1), every: Duration::from_millis(50) };
-        let health = Health::new(Config { breaker: policy(), sharing, ..Config::default() }, deps);
+        let health = Health::new(Config { breakers: policy().into(), sharing, ..Config::default() }, deps);
         let (client, serving) = serve(&health).await;
         let running = tokio::spawn(async move { health.run(std::future::pending()).await });
         Self { client, running, serving, reports: 0, number }

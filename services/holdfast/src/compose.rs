@@ -87,7 +87,7 @@ pub(crate) fn build_health(
     process: &Process,
     local: InProcess,
     network: &Network,
-    sharing: holdfast_health::Sharing,
+    config: holdfast_health::Config,
     share: Option<Arc<dyn BreakerShare>>,
 ) -> Health {
     let network = network.clone();
@@ -101,7 +101,7 @@ pub(crate) fn build_health(
         share,
         metrics: process.metrics.clone(),
     };
-    Health::new(holdfast_health::Config { sharing, ..holdfast_health::Config::default() }, deps)
+    Health::new(config, deps)
 }
 
 /// Makes a worker; with a store beside it, it keeps evidence and large payloads there itself.

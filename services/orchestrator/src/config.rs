@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_resilience::breaker::Policy;
+use holdfast_resilience::breaker::Policies;
 use holdfast_runtime::config::human_duration;
 
 use crate::Limits;
@@ -49,10 +49,10 @@ pub struct Config {
     /// fallback stands in, or it is skipped.
     #[serde(with = "human_duration")]
     pub host_patience: Duration,
-    /// When the breakers that this instance decides alone open and close. It stands in no file: the owner's rule holds as
-    /// soon as it can be heard.
+    /// When the breakers open and close that this instance decides alone: the section `[breakers]`, of its own. The owner's
+    /// rule holds as soon as it can be heard.
     #[serde(skip)]
-    pub breaker: Policy,
+    pub breakers: Policies,
     /// How many lives without a new outcome a task may have before it is quarantined.
     pub poison_lives: u32,
     /// What one tool and one namespace may take: the section `[limits]`, of its own.
@@ -76,7 +76,7 @@ impl Default for Config {
             attempt_grace: Duration::from_secs(2),
             worker_silence: Duration::from_secs(15),
             host_patience: Duration::from_secs(5),
-            breaker: Policy::default(),
+            breakers: Policies::default(),
             poison_lives: 3,
             limits: Limits::default(),
         }

@@ -15,6 +15,7 @@ mod catalog;
 mod config;
 mod deps;
 mod driver;
+mod durations;
 mod error;
 mod front;
 mod grpc;

@@ -72,8 +72,14 @@ const REST: Duration = Duration::from_secs(1);
 
 type Slots = Vec<(LiveWorker, Arc<Semaphore>)>;
 
-fn least_loaded(mut candidates: Slots) -> Option<(LiveWorker, OwnedSemaphorePermit)> {
-    candidates.sort_by_key(|(_, slots)| std::cmp::Reverse(slots.available_permits()));
+/// Takes a place on the worker with the most free ones, `beside` the last of all.
+fn least_loaded(
+    mut candidates: Slots,
+    beside: Option<WorkerId>,
+) -> Option<(LiveWorker, OwnedSemaphorePermit)> {
+    candidates.sort_by_key(|(worker, slots)| {
+        (Some(worker.info.id) == beside, std::cmp::Reverse(slots.available_permits()))
+    });
     candidates.into_iter().find_map(|(worker, slots)| Some((worker, slots.try_acquire_owned().ok()?)))
 }
 
@@ -176,7 +182,8 @@ impl Places {
             // Where somebody waits, whoever comes now waits behind him.
             if gate.queue.is_empty()
                 && gate.opens(tool, &caller.namespace, now) == Opens::Now
-                && let Some((worker, slot)) = candidates.ok().and_then(least_loaded)
+                && let Some((worker, slot)) =
+                    candidates.ok().and_then(|found| least_loaded(found, caller.beside))
             {
                 let entered = gate.enter(tool, &caller.namespace, now);
                 return Asked::Now(Place::new(worker, slot, entered, Arc::clone(self)));
@@ -204,7 +211,7 @@ impl Places {
         if !gate.queue.is_empty() || gate.opens(tool, namespace, now) != Opens::Now {
             return None;
         }
-        let (worker, slot) = least_loaded(candidates)?;
+        let (worker, slot) = least_loaded(candidates, Some(beside))?;
         let entered = gate.enter(tool, namespace, now);
         Some(Place::new(worker, slot, entered, Arc::clone(self)))
     }

@@ -7,6 +7,7 @@ use crate::arguments::Arguments;
 use crate::breakers::Breakers;
 use crate::budgets::Budgets;
 use crate::catalog::Catalog;
+use crate::durations::Durations;
 use crate::front::Gate;
 use crate::places::Places;
 use crate::{Config, Deps};
@@ -18,6 +19,7 @@ pub(crate) struct Shared {
     pub(crate) deps: Deps,
     pub(crate) places: Arc<Places>,
     pub(crate) budgets: Budgets,
+    pub(crate) durations: Durations,
     pub(crate) breakers: Arc<Breakers>,
     pub(crate) arguments: Arguments,
     pub(crate) catalog: Catalog,

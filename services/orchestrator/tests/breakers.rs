@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::breakers::{Owner, generation};
-use crate::common::{Platform, Reply, Running, chain, until};
+use crate::common::{Platform, Reply, Running, chain, tool, until};
 use holdfast_orchestrator::{Config, Deps, SubtaskQuery};
 use holdfast_ports::{CallKind, CallVerdict};
 use holdfast_resilience::breaker::Policy;
 use holdfast_types::breaker::Position;
+use holdfast_types::manifest::TrialBy;
 use holdfast_types::task::{ResultSource, WaitReason};
-use holdfast_types::{Class, Effect, Reason, TaskId, TaskOutcome, TaskStatus};
+use holdfast_types::{Class, Effect, Reason, SideEffect, TaskId, TaskOutcome, TaskStatus};
 use serde_json::json;
 
 const OPEN: Position = Position::Open { left: Duration::from_secs(60) };
@@ -155,7 +156,7 @@ async fn without_an_owner_an_instance_trips_and_heals_by_itself_and_tells_the_ow
     let platform = Platform::new().await;
     let owner = Arc::new(Owner::away());
     let breaker = Policy { open: Duration::from_millis(300), open_jitter_percent: 0, ..Policy::default() };
-    let running = start(&platform, &owner, Config { breaker, ..Config::default() }).await;
+    let running = start(&platform, &owner, Config { breakers: breaker.into(), ..Config::default() }).await;
     platform.worker.script("look", vec![Reply::Refuse(Class::Transient); 5]);
     let optional = "holdfast: v1\nname: o\nsteps:\n  - { id: s, tool: look, args: {}, importance: OPTIONAL, retry: none }\n";
     let mut reasons = Vec::new();
@@ -198,5 +199,57 @@ async fn a_dead_worker_trips_no_breaker() {
         assert_ne!(failure.reason, Reason::CircuitOpen, "{failure}");
     }
     assert!(platform.worker.dials() >= 5, "{}", platform.worker.dials());
+    running.stop().await;
+}
+
+/// A platform with `ping`, which has a trial of its own, and `pay`, which has none.
+async fn with_own_trial() -> Platform {
+    let mut ping = tool("ping", SideEffect::ReadOnly);
+    ping.trial_by = TrialBy::Own;
+    Platform::with_tools(vec![ping, tool("pay", SideEffect::Unsafe)]).await
+}
+
+#[tokio::test]
+async fn a_tool_with_a_trial_of_its_own_comes_back_though_nobody_calls_it() {
+    let platform = with_own_trial().await;
+    let owner = Arc::new(Owner::present());
+    let running = start(&platform, &owner, Config::default()).await;
+    platform.worker.fail_trials(1);
+    for (number, verdict) in [(2, CallVerdict::Failed { retry_after: None }), (4, CallVerdict::Alive)] {
+        owner.tell("ping", number, Position::HalfOpen { left: Duration::from_secs(60) });
+        owner.permit("ping", number, Duration::from_secs(5));
+        let ended = |call: &holdfast_ports::CallReport| {
+            call.verdict == verdict && call.generation == Some(generation(number))
+        };
+        until(async || owner.calls().iter().any(ended)).await;
+    }
+    let begun = owner.calls().iter().filter(|call| call.verdict == CallVerdict::Begun).count();
+    assert_eq!((begun, platform.worker.trials()), (2, 2), "told before it begins, and made once a permit");
+    assert!(owner.calls().iter().all(|call| call.kind == CallKind::Trial && &*call.dependency == "ping"));
+    assert!(platform.worker.ledger().is_empty(), "nothing was called");
+    // A tool without one waits for a call that is wanted.
+    owner.tell("pay", 2, Position::HalfOpen { left: Duration::from_secs(60) });
+    owner.permit("pay", 2, Duration::from_secs(5));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(platform.worker.trials(), 2);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn without_an_owner_too_a_tool_s_own_trial_heals_it_when_its_open_time_is_over() {
+    let platform = with_own_trial().await;
+    let owner = Arc::new(Owner::away());
+    let breaker = Policy { open: Duration::from_millis(100), open_jitter_percent: 0, ..Policy::default() };
+    let running = start(&platform, &owner, Config { breakers: breaker.into(), ..Config::default() }).await;
+    platform.worker.script("ping", vec![Reply::Refuse(Class::Transient); 5]);
+    let plan = "holdfast: v1\nname: o\nsteps:\n  - { id: s, tool: ping, args: {}, importance: OPTIONAL, retry: none }\n";
+    for _ in 0..5 {
+        let task = running.submit(plan).await;
+        assert_eq!(running.end(task).await.outcome, TaskOutcome::Degraded);
+    }
+    // Two in a row close it, and no call is made for it.
+    until(async || platform.worker.trials() == 2).await;
+    let task = running.submit(plan).await;
+    assert_eq!(running.end(task).await.outcome, TaskOutcome::Succeeded);
     running.stop().await;
 }

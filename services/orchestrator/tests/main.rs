@@ -15,6 +15,7 @@ mod load;
 mod lost_answers;
 mod metrics;
 mod sensitive;
+mod short_of_time;
 mod takeover;
 mod timeline;
 mod tokens;

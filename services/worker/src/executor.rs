@@ -191,15 +191,6 @@ impl Executor {
         })
     }
 
-    /// Runs a tool's own trial.
-    ///
-    /// # Errors
-    /// `TOOL_GONE`, or the trial's failure.
-    pub async fn trial(&self, tool: &ToolName) -> Result<(), Failure> {
-        let hosted = self.hosted(tool)?;
-        probe::trial(hosted).await
-    }
-
     fn hosted(&self, tool: &ToolName) -> Result<&Arc<Hosted>, Refusal> {
         self.shared.toolbox.get(tool).ok_or_else(|| Refusal::ToolGone { tool: tool.clone() })
     }
@@ -279,6 +270,11 @@ impl Tools for Executor {
     ) -> Result<ProbeAnswer, Failure> {
         let hosted = self.hosted(tool)?;
         probe::probe(hosted, &self.shared.secrets, key, args.clone()).await
+    }
+
+    async fn trial(&self, worker: WorkerId, tool: &ToolName) -> Result<(), Failure> {
+        self.meant(worker)?;
+        probe::trial(self.hosted(tool)?).await
     }
 
     async fn check(&self, worker: WorkerId) -> Result<(), Failure> {

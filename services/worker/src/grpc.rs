@@ -113,7 +113,10 @@ impl WorkerService for Face {
         let queued_for = asked.elapsed();
         let failure = match wire.tool.as_str() {
             "" => None,
-            tool => self.executor().trial(&text::<ToolName>("tool", tool).map_err(of_invalid)?).await.err(),
+            tool => {
+                let tool = text::<ToolName>("tool", tool).map_err(of_invalid)?;
+                self.executor().trial(worker, &tool).await.err()
+            }
         };
         Ok(Response::new(v1::CheckResponse {
             queued_for: Some(convert::time::duration(queued_for)),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_tool::ToolFailure;
+use holdfast_types::manifest::TrialBy;
 use holdfast_types::worker::ProbeAnswer;
-use holdfast_types::{Class, Effect, Failure, Key, Payload, Reason};
+use holdfast_types::{Class, Effect, Failure, Key, Payload, Reason, Source};
 use serde_json::Value;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -33,8 +34,13 @@ pub(crate) async fn probe(
     })
 }
 
-/// Runs a tool's own trial.
+/// Runs a tool's own trial, where it has one.
 pub(crate) async fn trial(hosted: &Arc<Hosted>) -> Result<(), Failure> {
+    if hosted.manifest.trial_by != TrialBy::Own {
+        let message = format!("{} has no trial of its own", hosted.manifest.name);
+        let failure = Failure::new(Class::Permanent, Effect::NotExecuted, Reason::Unimplemented, message);
+        return Err(failure.from_source(Source::Platform));
+    }
     let tool = Arc::clone(hosted);
     let tried = bounded(hosted.manifest.attempt_timeout, async move { tool.tool.trial().await });
     let nothing = Given::default();
@@ -60,6 +66,6 @@ async fn bounded<T: Send + 'static>(
 pub(crate) fn asked(failure: ToolFailure, given: &Given) -> Failure {
     let mut made = Failure::new(failure.class, Effect::NotExecuted, failure.reason, failure.message);
     made.details = failure.details;
-    made.retry_after = failure.retry_after;
+    (made.retry_after, made.retry_hint) = (failure.retry_after, failure.retry_hint);
     clean(made, given)
 }

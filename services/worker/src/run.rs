@@ -93,6 +93,12 @@ async fn supervise(
         Ok(ended) => after(ended),
         Err(_) => {
             work.abort();
+            // One that blocks its thread can't be aborted: it keeps its slot until it has really ended.
+            let overdue = shared.metrics.worker_call_overdue();
+            tokio::spawn(async move {
+                drop(work.await);
+                drop(overdue);
+            });
             Ended::Aborted
         }
     }

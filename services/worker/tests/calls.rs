@@ -1,13 +1,17 @@
 //! The rules of one call on one worker (PROTOCOL 1 and 12), under virtual time.
 
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::common::{Rig, call_ref, end, failure, recorded};
+use async_trait::async_trait;
 use futures::StreamExt;
+use holdfast_tool::{Answer, CallContext, Tool, ToolFailure, manifest};
 use holdfast_types::worker::{CallOutcome, Execute, ExecuteEvent, FenceAnswer, ProbeAnswer};
-use holdfast_types::{Class, Effect, Failure, Reason, SideEffect};
+use holdfast_types::{Class, Effect, Failure, Reason, SideEffect, ToolManifest};
 use holdfast_worker::{Adopt, Cancelled, Config};
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -411,4 +415,49 @@ async fn slots_and_who_waits_for_one_are_counted_until_the_work_has_ended() {
     assert_eq!(load(), (1.0, 0.0, 0.0));
     drop(rig);
     assert_eq!(value("holdfast_worker_slots"), 0.0, "a worker that is gone has no slots");
+}
+
+/// Blocks its thread until the test lets go of it, whatever it is told.
+struct Stuck {
+    held: Mutex<Receiver<()>>,
+}
+
+#[async_trait]
+impl Tool for Stuck {
+    fn manifest(&self) -> ToolManifest {
+        manifest("stuck").build().unwrap()
+    }
+
+    async fn call(&self, _: CallContext, _: Value) -> Result<Answer, ToolFailure> {
+        let _ = self.held.lock().unwrap().recv();
+        Ok(Value::Null.into())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_that_ignores_its_end_keeps_its_slot_and_is_counted_and_its_caller_is_told_in_time() {
+    let telemetry = holdfast_telemetry::scraped().unwrap();
+    let config = Config { slots: 2, stop_grace: Duration::from_millis(20), ..Config::default() };
+    let (let_go, held) = std::sync::mpsc::channel::<()>();
+    let stuck: Arc<dyn Tool> = Arc::new(Stuck { held: Mutex::new(held) });
+    let rig = Rig::hosting(vec![stuck], config, |deps| deps.metrics = telemetry.metrics());
+    let of = |name: &str| {
+        telemetry.scrape().unwrap().value(&format!("holdfast_worker_{name}")).unwrap_or_default()
+    };
+    let mut request = rig.request("stuck", "a", json!({}));
+    request.timeout = Duration::from_millis(50);
+    let stuck = rig.start(request).await;
+    let told = failure(end(stuck).await);
+    assert_eq!((told.reason, told.effect), (Reason::AttemptTimeout, Effect::Unknown));
+    // The caller has its answer; the thread still runs, and with it the slot.
+    assert_eq!((of("slots_in_use"), of("calls_overdue")), (1.0, 1.0));
+    drop(let_go);
+    let ended = || (of("slots_in_use"), of("calls_overdue")) == (0.0, 0.0);
+    for _ in 0..10_000 {
+        if ended() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("the slot is not free again");
 }

@@ -49,11 +49,11 @@ impl Client {
     }
 
     /// Waits until a small task goes through: workers that have registered are known a moment later.
-    pub(crate) async fn wait_for_tools(&self) -> Result<()> {
+    pub(crate) async fn wait_for_tools(&self, plan: &str) -> Result<()> {
         #[allow(clippy::disallowed_methods)] // a benchmark is about the real clock
         let begin = Instant::now();
         loop {
-            match self.submit(&crate::plans::chain(1, 10)).await {
+            match self.submit(plan).await {
                 Ok(task) => return self.ended(&task).await,
                 Err(error) if begin.elapsed() > START => {
                     return Err(error.context("the platform takes no work"));

@@ -3,8 +3,10 @@
 
 mod client;
 mod cpu;
+mod decisions;
 mod floor;
 mod measure;
+mod overload;
 mod plans;
 mod platform;
 mod report;
@@ -49,6 +51,8 @@ enum Figures {
     All,
     /// Durable steps a second.
     Throughput,
+    /// What the decisions of a call cost, and what limits are worth at overload.
+    Resilience,
 }
 
 /// The platforms that are measured.
@@ -68,6 +72,12 @@ async fn main() -> Result<()> {
 
     eprintln!("floors of this machine …");
     report.floor = floor::measure(&args.concurrency, span.min(Duration::from_secs(3))).await?;
+    if args.figures != Figures::Throughput {
+        resilience(&args, span, &mut report).await?;
+    }
+    if args.figures == Figures::Resilience {
+        return told(&args, &report);
+    }
     if args.only != Some(Platform::SpreadOut) {
         in_one_process(&args, span, &mut report).await?;
     }
@@ -75,10 +85,22 @@ async fn main() -> Result<()> {
         report.spread_out = Some(spread_out::measure(&args, &report.floor, span).await?);
     }
 
+    told(&args, &report)
+}
+
+fn told(args: &Args, report: &Report) -> Result<()> {
     print!("{report}");
-    if let Some(path) = args.json {
-        std::fs::write(path, serde_json::to_vec_pretty(&report)?)?;
+    if let Some(path) = &args.json {
+        std::fs::write(path, serde_json::to_vec_pretty(report)?)?;
     }
+    Ok(())
+}
+
+async fn resilience(args: &Args, span: Duration, report: &mut Report) -> Result<()> {
+    eprintln!("decisions of a call …");
+    report.decisions = Some(decisions::measure());
+    eprintln!("a dependency at twice its capacity …");
+    report.overload = Some(overload::measure(&args.binary, span).await?);
     Ok(())
 }
 

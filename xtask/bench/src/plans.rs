@@ -1,5 +1,7 @@
 //! The plans that are measured, as documents.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 /// The tool that echoes a payload: what is measured is Holdfast, not the tool.
@@ -26,6 +28,19 @@ pub(crate) fn fan_out(width: u32) -> String {
             json!({ "id": "join", "tool": ECHO, "depends_on": ["all"], "args": { "bytes": 100 } }),
         ],
     )
+}
+
+/// One request to a dependency.
+pub(crate) fn asking(address: std::net::SocketAddr, attempt: Duration, task: Duration) -> String {
+    let (attempt, task) = (format!("{}ms", attempt.as_millis()), format!("{}ms", task.as_millis()));
+    let ask = json!({
+        "id": "ask",
+        "tool": "http_request",
+        "attempt_timeout": attempt,
+        "timeout": task,
+        "args": { "method": "GET", "url": format!("http://{address}/") },
+    });
+    document("asking", vec![ask])
 }
 
 /// A chain of deeds that stand in the worker's ledger: for counting what really happened.

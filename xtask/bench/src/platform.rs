@@ -31,10 +31,22 @@ impl Platform {
     pub(crate) async fn start(binary: &Path) -> Result<Self> {
         let folder = Folder::new()?;
         let health = free_address()?;
-        let (dev, orchestrator) = start_dev(binary, folder.path(), &health)?;
+        let (dev, orchestrator) = start_dev(binary, folder.path(), &health, None)?;
         let worker = start_worker(binary, folder.path(), &health)?;
         let client = Client::connect(&orchestrator).await?;
-        client.wait_for_tools().await?;
+        client.wait_for_tools(&crate::plans::chain(1, 10)).await?;
+        Ok(Self { binary: binary.to_owned(), folder, health, dev, worker, client })
+    }
+
+    /// Starts the platform with a worker that calls HTTP services of this machine, so many at once as `limit` says, and
+    /// waits until it takes a plan.
+    pub(crate) async fn calling(binary: &Path, limit: Option<u32>, plan: &str) -> Result<Self> {
+        let folder = Folder::new()?;
+        let health = free_address()?;
+        let (dev, orchestrator) = start_dev(binary, folder.path(), &health, limit)?;
+        let worker = start_http_worker(binary, &health)?;
+        let client = Client::connect(&orchestrator).await?;
+        client.wait_for_tools(plan).await?;
         Ok(Self { binary: binary.to_owned(), folder, health, dev, worker, client })
     }
 
@@ -46,7 +58,7 @@ impl Platform {
     /// Kills the platform's process and starts it again on the same folder. The worker lives on.
     pub(crate) async fn kill_and_restart(&mut self) -> Result<()> {
         self.dev.kill()?;
-        let (dev, orchestrator) = start_dev(&self.binary, self.folder.path(), &self.health)?;
+        let (dev, orchestrator) = start_dev(&self.binary, self.folder.path(), &self.health, None)?;
         self.dev = dev;
         self.client = Client::connect(&orchestrator).await?;
         Ok(())
@@ -66,11 +78,14 @@ fn free_address() -> Result<String> {
     Ok(listener.local_addr()?.to_string())
 }
 
-fn start_dev(binary: &Path, folder: &Path, health: &str) -> Result<(ChildGuard, String)> {
+fn start_dev(binary: &Path, folder: &Path, health: &str, limit: Option<u32>) -> Result<(ChildGuard, String)> {
     let mut command = Command::new(binary);
     command.arg("dev").arg("--print-addresses").arg("--data-dir").arg(folder.join("data"));
     command.args(["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
     command.env("HOLDFAST_LISTEN__HEALTH", health).env("HOLDFAST_TELEMETRY__LOG", "warn");
+    if let Some(limit) = limit {
+        command.env("HOLDFAST_LIMITS__TOOLS__HTTP_REQUEST__CONCURRENCY", limit.to_string());
+    }
     let dev = ChildGuard::start(command)?;
     let addresses = dev.addresses(START)?;
     let orchestrator =
@@ -83,6 +98,16 @@ fn start_worker(binary: &Path, folder: &Path, health: &str) -> Result<ChildGuard
     command.args(["example", "trip-worker", "--join", health, "--listen", "127.0.0.1:0"]);
     command.arg("--ledger").arg(folder.join("ledger.db"));
     command.env("HOLDFAST_WORKER__SLOTS", SLOTS).env("HOLDFAST_TELEMETRY__LOG", "warn");
+    Ok(ChildGuard::start(command)?)
+}
+
+/// A worker with the built-in tools and room for any number of calls: what limits them is to be measured.
+fn start_http_worker(binary: &Path, health: &str) -> Result<ChildGuard> {
+    let mut command = Command::new(binary);
+    command.args(["serve", "worker", "--allow", "host=127.0.0.1"]);
+    command.env("HOLDFAST_JOIN__HEALTH", health).env("HOLDFAST_WORKER__LISTEN", "127.0.0.1:0");
+    command.env("HOLDFAST_WORKER__SLOTS", "10000");
+    command.env("HOLDFAST_TELEMETRY__LOG", "warn");
     Ok(ChildGuard::start(command)?)
 }
 

@@ -4,8 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::decisions::Decisions;
 use crate::floor::Floor;
 use crate::measure::{Cpu, FanOut, Recovery, Steps, Storage};
+use crate::overload::Overload;
 use crate::spread_out::SpreadOut;
 
 /// All figures of one run.
@@ -21,6 +23,10 @@ pub(crate) struct Report {
     pub(crate) storage: Option<Storage>,
     /// Recovery.
     pub(crate) recovery: Option<Recovery>,
+    /// What the decisions of a call cost; none where throughput alone was measured, as the next.
+    pub(crate) decisions: Option<Decisions>,
+    /// A dependency at twice its capacity.
+    pub(crate) overload: Option<Overload>,
     /// The platform spread out; none where it was left out.
     pub(crate) spread_out: Option<SpreadOut>,
 }
@@ -49,6 +55,7 @@ impl fmt::Display for Report {
                  (undisturbed: {undisturbed_p50_ms:.0} ms in all)"
             )?;
         }
+        self.resilience(f)?;
         match &self.spread_out {
             Some(spread_out) => write!(f, "{spread_out}"),
             None => Ok(()),
@@ -57,6 +64,36 @@ impl fmt::Display for Report {
 }
 
 impl Report {
+    fn resilience(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (Some(decisions), Some(floor)) = (&self.decisions, self.floor.at.first()) {
+            let rpc_ns = 1e9 * f64::from(floor.concurrency) / floor.rpcs;
+            writeln!(
+                f,
+                "decisions of a call: {:.0} ns where it succeeds ({:.2}% of an RPC), {:.0} ns where it fails and is tried \
+                 again; breaker {:.0}, limits {:.0}, classifier {:.0} (HTTP) and {:.0} (gRPC), retry {:.0}",
+                decisions.of_success(),
+                100.0 * decisions.of_success() / rpc_ns,
+                decisions.of_failure(),
+                decisions.breaker_ns,
+                decisions.limits_ns,
+                decisions.http_ns,
+                decisions.grpc_ns,
+                decisions.retry_ns,
+            )?;
+        }
+        if let Some(overload) = &self.overload {
+            writeln!(f, "a dependency at twice its capacity: % of it that was of use, and that was served")?;
+            for (name, goodput) in [
+                ("plain clients", overload.plain),
+                ("without limits", overload.without_limits),
+                ("with limits", overload.with_limits),
+            ] {
+                writeln!(f, "{name:>16} {:>6.0} {:>6.0}", goodput.useful, goodput.served)?;
+            }
+        }
+        Ok(())
+    }
+
     fn throughput(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,

@@ -165,6 +165,9 @@ impl Task {
                 format!("{} workers died while they ran it: it is not tried again", call.kills),
             ));
         }
+        if let Some(failure) = self.refused_with_sibling(call) {
+            return fail(failure);
+        }
         if self.pause == Pause::Paused && self.is_forward() {
             return Want::Nothing;
         }
@@ -245,7 +248,17 @@ impl Task {
             Some(Awaited::Tool) => Look::Again,
             Some(Awaited::Dependency) | None => Look::First,
         };
-        Ok(Prepare { call: call.id.clone(), tool: call.tool.clone(), args, timeout, until, look })
+        let own = spec.filter(|_| call.id.variant == Variant::Primary && !call.is_undo());
+        Ok(Prepare {
+            call: call.id.clone(),
+            tool: call.tool.clone(),
+            args,
+            timeout,
+            until,
+            look,
+            side_effect: call.side_effect().or_else(|| own.and_then(|spec| spec.side_effect)),
+            failed_at: call.attempts.last().map(|attempt| attempt.worker),
+        })
     }
 
     /// The longest that an attempt may take that begins now, and when the time of all of them is over.

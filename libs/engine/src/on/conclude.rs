@@ -89,6 +89,8 @@ impl Task {
         call.phase = Phase::Ended(if cancelled { CallEnd::Cancelled } else { CallEnd::Failed });
         call.ended_at = Some(at);
         call.failure = Some(failure.clone());
+        self.note_refusal(id, &failure);
+        let Some(call) = self.calls.get(id) else { return };
         let (position, effect, settles) = (call.step, call.effect, call.settles());
         let class = call.side_effect().unwrap_or(SideEffect::ReadOnly);
         self.questions.remove(id);

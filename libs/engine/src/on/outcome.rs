@@ -4,7 +4,7 @@ use holdfast_types::task::ResultSource;
 use holdfast_types::{Class, Effect, SideEffect, Timestamp};
 
 use crate::Task;
-use crate::event::{AttemptEnded, CallFailed, CallReplayed, Ended, Probe, Probed, Replayed, StoodIn};
+use crate::event::{AttemptEnded, CallFailed, CallReplayed, Ended, Next, Probe, Probed, Replayed, StoodIn};
 use crate::state::{CallEnd, Phase};
 
 impl Task {
@@ -21,6 +21,9 @@ impl Task {
                 self.close_attempt(&e.call, e.attempt, effect, at)?;
                 if let Some(call) = self.calls.get_mut(&e.call) {
                     call.tries += u32::from(call.open_attempt().is_none());
+                    if let Next::Retry { at: then } = next {
+                        call.backoff.wait(failure.retry_hint, then.since(at));
+                    }
                     if failure.class == Class::Crashed {
                         call.kills += 1;
                     }

@@ -6,7 +6,7 @@ use holdfast_types::{CallId, Class, Direction, Effect, Failure, Reason, Timestam
 
 use crate::Task;
 use crate::event::{Handling, MessageHandled, Question, QuestionAsked, Verdict};
-use crate::state::{CallEnd, Course, Pause, Phase, Shared, Undos, Word};
+use crate::state::{CallEnd, Course, Grown, Pause, Phase, Shared, Undos, Word};
 
 impl Task {
     pub(super) fn on_question_asked(&mut self, e: &QuestionAsked, at: Timestamp) -> Result<(), String> {
@@ -102,7 +102,7 @@ impl Task {
                     call.effect = Effect::NotExecuted;
                 }
                 call.phase = Phase::Ready { not_before: at };
-                call.tries = 0;
+                (call.tries, call.backoff) = (0, Grown::default());
                 // The step's time stood still while a person was asked.
                 let step = call.step;
                 self.steps[step].entered_at = Some(at);

@@ -114,6 +114,13 @@ impl Task {
         if failure.class == Class::RateLimited {
             return self.hold_back(call, failure, env.now);
         }
+        let failure = match self.calls.get(&call).and_then(|known| known.failure.clone()) {
+            // No time is left for another attempt: what went wrong is what is told.
+            Some(before) if failure.class == Class::Deadline => {
+                before.detail("not_tried_again", failure.message)
+            }
+            _ => failure,
+        };
         vec![Event::CallFailed(CallFailed { call, failure })]
     }
 

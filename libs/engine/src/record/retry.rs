@@ -5,10 +5,10 @@ use std::time::Duration;
 use holdfast_resilience::backoff;
 use holdfast_resilience::classify::{Verdict, may_retry};
 use holdfast_types::retry::RetryPolicy;
-use holdfast_types::{CallId, Effect, Failure, Reason, SideEffect, Source, Timestamp, Variant};
+use holdfast_types::{CallId, Effect, Failure, Reason, RetryHint, SideEffect, Source, Timestamp, Variant};
 
 use crate::event::Next;
-use crate::state::Call;
+use crate::state::{Call, Grown};
 use crate::{Circuit, Env, Grant, Task};
 
 /// Undos, and what settles a call before its undo, get at least this many attempts, whatever their tool says: they have a budget of their own in time.
@@ -54,8 +54,13 @@ impl Task {
             return Next::Fail;
         }
         let hint = failure.retry_after;
-        let wait =
-            backoff::delay(&policy, failure.class, call.tries + 1, Duration::ZERO, (env.random)(), hint);
+        let wait = match (failure.retry_hint, hint) {
+            (RetryHint::Exactly, Some(wait)) => wait,
+            _ => {
+                let Grown { steps, last } = call.backoff;
+                backoff::delay(&policy, failure.class, steps + 1, last, (env.random)(), hint)
+            }
+        };
         let at = env.now.after(wait);
         let over = match self.compensation_deadline() {
             Some(deadline) if call.is_undo() || call.settles() => deadline,
@@ -76,7 +81,7 @@ impl Task {
     }
 
     /// The dependency whose budget pays for a retry or a hedge.
-    pub(super) fn dependency<'a>(&'a self, call: &'a Call) -> &'a str {
+    pub(crate) fn dependency<'a>(&'a self, call: &'a Call) -> &'a str {
         self.manifests.get(&call.tool).map_or(call.tool.as_str(), |manifest| manifest.dependency())
     }
 

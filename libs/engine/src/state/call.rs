@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use holdfast_resilience::keys;
 use holdfast_types::{
-    CallId, Direction, Effect, Failure, Key, Payload, SideEffect, Timestamp, ToolName, WorkerId,
+    CallId, Direction, Effect, Failure, Key, Payload, RetryHint, SideEffect, Timestamp, ToolName, WorkerId,
+    time,
 };
 
 use super::{CLOCK_ERROR, Task};
@@ -27,6 +28,9 @@ pub(crate) struct Call {
     pub(crate) phase: Phase,
     /// How often the call failed: what the policy's `max_attempts` counts. An attempt and its hedge are one try.
     pub(crate) tries: u32,
+    /// How far its backoff has grown.
+    #[serde(default)]
+    pub(crate) backoff: Grown,
     /// How many attempts ended with their worker's death.
     pub(crate) kills: u32,
     /// What its attempts are for.
@@ -52,6 +56,29 @@ pub(crate) struct Call {
     /// The attempt that was started beside another one; a call has at most one.
     #[serde(default)]
     pub(crate) hedge: Option<u32>,
+}
+
+/// How far the waits between a call's attempts have grown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Grown {
+    /// Waits since the first attempt, or since the other side named an exact one.
+    pub(crate) steps: u32,
+    /// The last of them, in whole milliseconds.
+    #[serde(with = "time::millis")]
+    pub(crate) last: Duration,
+}
+
+impl Grown {
+    /// Takes in the wait that follows a failure. After an exact one the backoff begins anew (gRPC A6).
+    pub(crate) fn wait(&mut self, hint: RetryHint, wait: Duration) {
+        *self = match hint {
+            RetryHint::Exactly => Self::default(),
+            RetryHint::AtLeast => {
+                let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                Self { steps: self.steps.saturating_add(1), last: Duration::from_millis(millis) }
+            }
+        };
+    }
 }
 
 /// What the first intent of a call pins for all its attempts.
@@ -275,6 +302,7 @@ impl Task {
             result: Payload::null(),
             phase: Phase::Ready { not_before: at },
             tries: 0,
+            backoff: Grown::default(),
             kills: 0,
             purpose: Purpose::Plan,
             shared: None,

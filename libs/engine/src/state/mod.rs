@@ -1,6 +1,7 @@
 //! What a task knows: the fold's state, and the marks of this process's own doings, which no journal holds.
 
 mod call;
+mod credentials;
 mod index;
 mod step;
 mod timers;
@@ -16,7 +17,9 @@ use holdfast_types::task::{TaskBody, TaskSpec};
 use holdfast_types::{CallId, Payload, StepId, TaskId, TaskOutcome, Timestamp, ToolManifest, ToolName};
 
 pub use call::CallEnd;
-pub(crate) use call::{Attempt, AttemptState, Awaited, Call, Phase, Pinned, Purpose, Shared, Waits, Word};
+pub(crate) use call::{
+    Attempt, AttemptState, Awaited, Call, Grown, Phase, Pinned, Purpose, Shared, Waits, Word,
+};
 pub(crate) use index::Index;
 pub(crate) use step::{Entry, Slot, StepState, entry_done};
 pub(crate) use timers::{Timer, Timers};

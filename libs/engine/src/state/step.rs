@@ -1,5 +1,7 @@
 //! A step of a plan, and its slots: one for a call, one an item for a fan-out, none for a group.
 
+use std::collections::BTreeMap;
+
 use holdfast_types::plan::{Step, StepKind};
 use holdfast_types::task::{ResultSource, StepStatus};
 use holdfast_types::{CallId, Failure, Payload, StepId, Timestamp};
@@ -29,6 +31,9 @@ pub(crate) struct StepState {
     pub(crate) next: usize,
     /// Why it failed, or must fail as soon as its open calls are settled (its time is over).
     pub(crate) failure: Option<Failure>,
+    /// Of a fan-out or a group: the dependencies that have refused our credentials, to one of its calls.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) refused: BTreeMap<String, Failure>,
     pub(crate) ended_at: Option<Timestamp>,
 }
 
@@ -87,6 +92,7 @@ impl StepState {
             live_undos: 0,
             next: 0,
             failure: None,
+            refused: BTreeMap::new(),
             ended_at: None,
         };
         step.set_slots(slots);

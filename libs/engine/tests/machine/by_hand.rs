@@ -58,6 +58,8 @@ pub struct ByHand {
     pub keys: Vec<KeyChange>,
     /// What stands before the tools.
     pub before: Before,
+    /// What chance draws.
+    pub random: u64,
     epoch: u64,
 }
 
@@ -68,7 +70,8 @@ impl ByHand {
         let first = row(&Task::submitted(spec), 1, START);
         let task = Task::fold(id, [&first]).unwrap();
         let before = Before::default();
-        let mut hand = Self { task, now: START, journal: vec![first], keys: vec![], before, epoch: 0 };
+        let mut hand =
+            Self { task, now: START, journal: vec![first], keys: vec![], before, random: 7, epoch: 0 };
         let actions = hand.live();
         (hand, actions)
     }
@@ -179,7 +182,8 @@ impl ByHand {
     }
 
     fn with_env<T>(&mut self, act: impl FnOnce(&mut Task, &mut Env<'_>) -> T) -> T {
-        let mut random = || 7;
+        let drawn = self.random;
+        let mut random = || drawn;
         act(&mut self.task, &mut Env { now: self.now, random: &mut random, dependencies: &mut self.before })
     }
 

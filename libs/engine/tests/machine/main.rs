@@ -1,6 +1,7 @@
 //! The pure machine against a simulated world: every scenario, crashed at every action, every action repeated.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
+mod backoffs;
 mod by_hand;
 mod circuit;
 mod compat;
@@ -16,6 +17,7 @@ mod random;
 mod restored;
 mod scenarios;
 mod shared;
+mod siblings;
 mod sim;
 mod unsettled;
 mod waits;

@@ -2,11 +2,11 @@
 
 use holdfast_types::journal::{Hold, PreviousLife, Progress};
 use holdfast_types::key::KeyScope;
-use holdfast_types::manifest::{Normalise, Reversibility};
+use holdfast_types::manifest::{Normalise, Reversibility, TrialBy};
 use holdfast_types::plan::{Importance, OnEnd, Rest};
 use holdfast_types::retry::Jitter;
 use holdfast_types::task::{ResultSource, StepStatus, WaitReason};
-use holdfast_types::{Class, Effect, SideEffect, Source, TaskOutcome, TaskStatus};
+use holdfast_types::{Class, Effect, RetryHint, SideEffect, Source, TaskOutcome, TaskStatus};
 
 use super::Invalid;
 use crate::v1;
@@ -95,11 +95,13 @@ closed_lists! {
         Transient RateLimited Semantic Permanent Ambiguous Unavailable Cancelled Deadline Crashed
     }
     Source = v1::failure::Source { Tool Model Store Platform }
+    RetryHint = v1::failure::RetryHint { AtLeast Exactly }
     Effect = v1::Effect { NotExecuted Unknown Executed }
     SideEffect = v1::SideEffect { ReadOnly Idempotent Verifiable Unsafe }
     KeyScope = v1::KeyScope { Namespace Task Call }
     Normalise = v1::field_normalization::Rule { Trim LowerCase FoldBlanks AsSet }
     Reversibility = v1::Reversibility { Reversible Irreversible }
+    TrialBy = v1::TrialBy { Call Own }
     Jitter = v1::Jitter { Full Equal Decorrelated None }
     Importance = v1::Importance { Critical Degradable Optional }
     OnEnd = v1::OnEnd { Compensate Keep }

@@ -1,9 +1,9 @@
 //! Failures.
 
-use holdfast_types::{Class, Effect, Failure, Reason, Source};
+use holdfast_types::{Class, Effect, Failure, Reason, RetryHint, Source};
 
 use super::closed::number;
-use super::{Invalid, known, time};
+use super::{Invalid, known, known_or_none, time};
 use crate::v1;
 
 /// The detail that keeps the text of a reason that this program does not know.
@@ -17,6 +17,7 @@ impl From<Failure> for v1::Failure {
             reason: failure.reason.as_str().to_owned(),
             message: failure.message,
             retry_after: failure.retry_after.map(time::duration),
+            retry_hint: number::<RetryHint, v1::failure::RetryHint>(failure.retry_hint),
             attempts: failure.attempts,
             elapsed: Some(time::duration(failure.elapsed)),
             source: number::<Source, v1::failure::Source>(failure.source),
@@ -45,6 +46,7 @@ impl TryFrom<v1::Failure> for Failure {
             reason,
             message: wire.message,
             retry_after: time::optional_duration("retry_after", wire.retry_after)?,
+            retry_hint: known_or_none("retry_hint", wire.retry_hint)?.unwrap_or_default(),
             attempts: wire.attempts,
             elapsed: time::optional_duration("elapsed", wire.elapsed)?.unwrap_or_default(),
             source: known("source", wire.source)?,
@@ -69,18 +71,28 @@ pub(crate) mod tests {
             prop::sample::select(Reason::ALL),
             prop::sample::select(Source::ALL),
             "\\PC{0,20}",
-            prop::option::of(0u64..1 << 40),
+            (prop::option::of(0u64..1 << 40), prop::sample::select(RetryHint::ALL)),
             (any::<u32>(), 0u64..1 << 40),
             prop::collection::btree_map("[a-z_]{1,8}", "\\PC{0,8}", 0..3),
         )
             .prop_map(
-                |(class, effect, reason, source, message, retry_after, (attempts, elapsed), details)| {
+                |(
+                    class,
+                    effect,
+                    reason,
+                    source,
+                    message,
+                    (retry_after, retry_hint),
+                    (attempts, elapsed),
+                    details,
+                )| {
                     Failure {
                         class,
                         effect,
                         reason,
                         message,
                         retry_after: retry_after.map(Duration::from_micros),
+                        retry_hint,
                         attempts,
                         elapsed: Duration::from_micros(elapsed),
                         source,

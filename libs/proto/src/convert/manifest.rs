@@ -2,7 +2,7 @@
 
 use holdfast_types::key::KeyScope;
 use holdfast_types::manifest::{
-    ErrorRule, ErrorSign, KeySpec, Normalise, Reversibility, SideEffectRule, ToolManifest, UndoSpec,
+    ErrorRule, ErrorSign, KeySpec, Normalise, Reversibility, SideEffectRule, ToolManifest, TrialBy, UndoSpec,
 };
 use holdfast_types::retry::RetryPolicy;
 use holdfast_types::{Class, Effect, SideEffect};
@@ -132,6 +132,7 @@ impl From<ToolManifest> for v1::ToolManifest {
             retry: Some(manifest.retry.into()),
             errors: manifest.errors.into_iter().map(Into::into).collect(),
             dependency: manifest.dependency,
+            trial_by: number::<TrialBy, v1::TrialBy>(manifest.trial_by),
             sensitive: manifest.sensitive,
         }
     }
@@ -162,6 +163,7 @@ impl TryFrom<v1::ToolManifest> for ToolManifest {
             retry: retry.unwrap_or_default(),
             errors: each("errors", wire.errors)?,
             dependency: wire.dependency,
+            trial_by: known_or_none("trial_by", wire.trial_by)?.unwrap_or_default(),
             sensitive: pointers("sensitive", wire.sensitive)?,
         })
     }
@@ -237,7 +239,11 @@ pub(crate) mod tests {
             (prop::option::of(any_json()), prop::sample::select(SideEffect::ALL), any_key_spec()),
             (prop::collection::vec(rule, 0..2), prop::option::of(undo), prop::collection::vec(error, 0..2)),
             (prop::sample::select(Reversibility::ALL), any_duration(), any_duration(), any_retry()),
-            (prop::option::of("[a-z]{1,8}"), prop::collection::vec("/[a-z]{1,5}", 0..2)),
+            (
+                prop::option::of("[a-z]{1,8}"),
+                prop::collection::vec("/[a-z]{1,5}", 0..2),
+                prop::sample::select(TrialBy::ALL),
+            ),
         )
             .prop_map(|(names, schemas, lists, times, rest)| ToolManifest {
                 source_name: names.1,
@@ -255,6 +261,7 @@ pub(crate) mod tests {
                 errors: lists.2,
                 dependency: rest.0,
                 sensitive: rest.1,
+                trial_by: rest.2,
                 ..ToolManifest::new(ToolName::try_new(&names.0).unwrap(), names.3)
             })
     }

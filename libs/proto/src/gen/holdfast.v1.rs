@@ -53,7 +53,7 @@ pub struct Failure {
     /// A sentence for a person or a model; no secrets.
     #[prost(string, tag = "4")]
     pub message: ::prost::alloc::string::String,
-    /// The least time to wait before another try; absent where nobody said one.
+    /// How long to wait before another try; absent where nobody said it.
     #[prost(message, optional, tag = "5")]
     pub retry_after: ::core::option::Option<::prost_types::Duration>,
     /// How many attempts were made, the first one included; 0 where the call was never tried.
@@ -71,6 +71,9 @@ pub struct Failure {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
+    /// Whether `retry_after` is the least time or the time.
+    #[prost(enumeration = "failure::RetryHint", tag = "10")]
+    pub retry_hint: i32,
 }
 /// Nested message and enum types in `Failure`.
 pub mod failure {
@@ -192,6 +195,49 @@ pub mod failure {
                 "SOURCE_MODEL" => Some(Self::Model),
                 "SOURCE_STORE" => Some(Self::Store),
                 "SOURCE_PLATFORM" => Some(Self::Platform),
+                _ => None,
+            }
+        }
+    }
+    /// What `retry_after` means.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum RetryHint {
+        /// Not stated: counts as `AT_LEAST`.
+        Unspecified = 0,
+        /// Not before: the backoff may wait longer.
+        AtLeast = 1,
+        /// Exactly then, and the backoff begins anew (gRPC's pushback).
+        Exactly = 2,
+    }
+    impl RetryHint {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "RETRY_HINT_UNSPECIFIED",
+                Self::AtLeast => "RETRY_HINT_AT_LEAST",
+                Self::Exactly => "RETRY_HINT_EXACTLY",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "RETRY_HINT_UNSPECIFIED" => Some(Self::Unspecified),
+                "RETRY_HINT_AT_LEAST" => Some(Self::AtLeast),
+                "RETRY_HINT_EXACTLY" => Some(Self::Exactly),
                 _ => None,
             }
         }
@@ -448,6 +494,9 @@ pub struct ToolManifest {
     /// Arguments that are redacted in logs, traces and history: JSON pointers.
     #[prost(string, repeated, tag = "17")]
     pub sensitive: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// By what a half-open breaker tries the dependency; unspecified: CALL.
+    #[prost(enumeration = "TrialBy", tag = "18")]
+    pub trial_by: i32,
 }
 /// One event of a task's journal.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -657,6 +706,40 @@ impl Reversibility {
             "REVERSIBILITY_UNSPECIFIED" => Some(Self::Unspecified),
             "REVERSIBILITY_REVERSIBLE" => Some(Self::Reversible),
             "REVERSIBILITY_IRREVERSIBLE" => Some(Self::Irreversible),
+            _ => None,
+        }
+    }
+}
+/// By what a half-open breaker tries a tool's dependency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum TrialBy {
+    /// Not stated.
+    Unspecified = 0,
+    /// By a call that somebody wants anyhow.
+    Call = 1,
+    /// By the trial of the tool's own (`WorkerService.Check` with the tool's name), without an effect: the dependency comes
+    /// back also while nobody calls it.
+    Own = 2,
+}
+impl TrialBy {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TRIAL_BY_UNSPECIFIED",
+            Self::Call => "TRIAL_BY_CALL",
+            Self::Own => "TRIAL_BY_OWN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TRIAL_BY_UNSPECIFIED" => Some(Self::Unspecified),
+            "TRIAL_BY_CALL" => Some(Self::Call),
+            "TRIAL_BY_OWN" => Some(Self::Own),
             _ => None,
         }
     }
@@ -11202,9 +11285,9 @@ pub mod worker_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Proves the path of work: passes through the executor's queue as a call does. With a tool it also runs the tool's
-        /// own trial, for a breaker that is half open. Errors: FAILED_PRECONDITION (`WRONG_INCARNATION`; `UNIMPLEMENTED`: the
-        /// tool has no trial), NOT_FOUND (`TOOL_GONE`), RESOURCE_EXHAUSTED (`NO_CAPACITY`: the queue is full). A trial that
-        /// fails is an answer, not an error.
+        /// own trial, for a breaker that is half open. Errors: FAILED_PRECONDITION (`WRONG_INCARNATION`), RESOURCE_EXHAUSTED
+        /// (`NO_CAPACITY`: the queue is full). A trial that fails, one that the tool does not have (`UNIMPLEMENTED`) and a tool
+        /// that is not hosted (`TOOL_GONE`) are answers, not errors.
         pub async fn check(
             &mut self,
             request: impl tonic::IntoRequest<super::CheckRequest>,
@@ -11318,9 +11401,9 @@ pub mod worker_service_server {
             request: tonic::Request<super::AckRequest>,
         ) -> std::result::Result<tonic::Response<super::AckResponse>, tonic::Status>;
         /// Proves the path of work: passes through the executor's queue as a call does. With a tool it also runs the tool's
-        /// own trial, for a breaker that is half open. Errors: FAILED_PRECONDITION (`WRONG_INCARNATION`; `UNIMPLEMENTED`: the
-        /// tool has no trial), NOT_FOUND (`TOOL_GONE`), RESOURCE_EXHAUSTED (`NO_CAPACITY`: the queue is full). A trial that
-        /// fails is an answer, not an error.
+        /// own trial, for a breaker that is half open. Errors: FAILED_PRECONDITION (`WRONG_INCARNATION`), RESOURCE_EXHAUSTED
+        /// (`NO_CAPACITY`: the queue is full). A trial that fails, one that the tool does not have (`UNIMPLEMENTED`) and a tool
+        /// that is not hosted (`TOOL_GONE`) are answers, not errors.
         async fn check(
             &self,
             request: tonic::Request<super::CheckRequest>,

@@ -1,5 +1,6 @@
 //! When a breaker opens, for how long, and how it closes again.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use holdfast_types::time;
@@ -43,6 +44,29 @@ pub struct Policy {
     pub trial_timeout: Duration,
     /// How many trials in a row must succeed to close it; at least 1.
     pub successes: u32,
+}
+
+/// The policies of all breakers: one for those that have none of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Policies {
+    /// Of each dependency that is not named.
+    pub usual: Policy,
+    /// By dependency.
+    pub own: BTreeMap<String, Policy>,
+}
+
+impl Policies {
+    /// The policy of a dependency's breaker.
+    #[must_use]
+    pub fn of(&self, dependency: &str) -> &Policy {
+        self.own.get(dependency).unwrap_or(&self.usual)
+    }
+}
+
+impl From<Policy> for Policies {
+    fn from(usual: Policy) -> Self {
+        Self { usual, own: BTreeMap::new() }
+    }
 }
 
 impl Default for Policy {

@@ -61,7 +61,7 @@ pub struct ErrorInfo {
 pub fn classify(context: &Context<'_>, status: &Status<'_>) -> Failure {
     let hint = hint::from_grpc(status.metadata, status.details.retry_delay, status.now);
     if let Some(failure) = own(context, status) {
-        return Failure { retry_after: hint.wait.least(), ..failure };
+        return hint.wait.told(failure);
     }
     let code = Code::from_number(status.code);
     let (class, reason, proof) = meaning(context, status, code);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use holdfast_types::Timestamp;
+use holdfast_types::{Failure, RetryHint, Timestamp};
 
 use super::Headers;
 
@@ -28,6 +28,16 @@ pub enum Wait {
 }
 
 impl Wait {
+    /// Writes the wait into a failure.
+    #[must_use]
+    pub fn told(self, failure: Failure) -> Failure {
+        let retry_hint = match self {
+            Self::Exactly(_) => RetryHint::Exactly,
+            Self::Unsaid | Self::AtLeast(_) => RetryHint::AtLeast,
+        };
+        Failure { retry_after: self.least(), retry_hint, ..failure }
+    }
+
     /// Returns the least time to wait, where something was said.
     #[must_use]
     pub const fn least(self) -> Option<Duration> {

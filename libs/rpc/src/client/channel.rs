@@ -147,7 +147,7 @@ impl Inner {
             match failed.take_message() {
                 Some(unsent) if !resent => request = unsent,
                 Some(_) => return Err(Error::NotSent { address, source: failed.into_error() }.into()),
-                None => return Err(Error::Lost { address, source: failed.into_error() }.into()),
+                None => return Err(Error::of_unanswered(address, failed.into_error()).into()),
             }
             resent = true;
         }

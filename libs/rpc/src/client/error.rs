@@ -56,6 +56,16 @@ pub enum Error {
         #[source]
         source: hyper::Error,
     },
+    /// The other side refused the stream before it looked at the request: `REFUSED_STREAM`, or a GOAWAY that does not
+    /// count it any more (RFC 9113, 8.7).
+    #[error("{address} refused the request unread")]
+    Refused {
+        /// The address.
+        address: String,
+        /// Why.
+        #[source]
+        source: hyper::Error,
+    },
     /// The connection broke after the request went out, or while it did.
     #[error("the connection to {address} was lost")]
     Lost {
@@ -77,8 +87,17 @@ impl Error {
             | Self::Tls { .. }
             | Self::Handshake { .. }
             | Self::Address { .. }
-            | Self::NotSent { .. } => Sent::No,
+            | Self::NotSent { .. }
+            | Self::Refused { .. } => Sent::No,
             Self::Lost { .. } => Sent::Maybe,
+        }
+    }
+
+    /// Makes the error of a request that went out and has no answer.
+    pub(super) fn of_unanswered(address: String, source: hyper::Error) -> Self {
+        match is_refused(&source) {
+            true => Self::Refused { address, source },
+            false => Self::Lost { address, source },
         }
     }
 
@@ -94,6 +113,20 @@ impl Error {
         }
         None
     }
+}
+
+/// Says whether the other side has proven that it did not process the stream.
+fn is_refused(error: &hyper::Error) -> bool {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(error) = cause.downcast_ref::<h2::Error>() {
+            let unread = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+            let uncounted = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+            return error.is_remote() && (unread || uncounted);
+        }
+        source = cause.source();
+    }
+    false
 }
 
 /// A failure that several waiting calls share: those that waited for one dial.

@@ -13,7 +13,7 @@ use tonic::Status;
 
 use super::execution::{Execution, unreadable};
 use super::unary::{request, within};
-use crate::client::Channel;
+use crate::client::{self, Channel};
 use crate::status::{Sent, is_locked_out, to_failure};
 
 /// How long the answer to a verb that does not wait for a tool is waited for.
@@ -42,6 +42,21 @@ impl RemoteTools {
     fn worker(&self) -> WorkerServiceClient<Channel> {
         self.worker.clone()
     }
+
+    async fn checked(&self, message: v1::CheckRequest, limit: Duration) -> Result<(), Failure> {
+        let mut client = self.worker();
+        let answer = within(limit, client.check(request(message, limit))).await.map_err(failed)?;
+        match answer.failure.map(Failure::try_from).transpose() {
+            Ok(None) => Ok(()),
+            Ok(Some(failure)) => Err(failure),
+            Err(invalid) => Err(unreadable(&invalid)),
+        }
+    }
+}
+
+/// Says whether the worker refused the stream before it looked at the request.
+fn was_refused(status: &Status) -> bool {
+    matches!(client::Error::behind(status), Some(client::Error::Refused { .. }))
 }
 
 fn failed(status: Status) -> Failure {
@@ -61,8 +76,15 @@ impl Tools for RemoteTools {
         let timeout = execute.timeout.saturating_add(VERDICT_MARGIN);
         let message = v1::ExecuteRequest::from(execute);
         let mut worker = self.worker();
-        let messages = within(timeout, worker.execute(request(message, timeout))).await.map_err(failed)?;
-        Ok(Box::pin(Execution::new(messages)))
+        let sent = within(timeout, worker.execute(request(message.clone(), timeout))).await;
+        let messages = match sent {
+            // Nobody has looked at it: it costs neither an attempt nor a token, and is sent once more (gRPC A6).
+            Err(status) if was_refused(&status) => {
+                within(timeout, worker.execute(request(message, timeout))).await
+            }
+            sent => sent,
+        };
+        Ok(Box::pin(Execution::new(messages.map_err(failed)?)))
     }
 
     async fn fence(&self, worker: WorkerId, call: CallRef, epoch: u64) -> Result<FenceAnswer, Failure> {
@@ -119,13 +141,11 @@ impl Tools for RemoteTools {
 
     async fn check(&self, worker: WorkerId) -> Result<(), Failure> {
         let message = v1::CheckRequest { worker_id: worker.to_string(), tool: String::new() };
-        let mut client = self.worker();
-        let answer =
-            within(VERB_TIMEOUT, client.check(request(message, VERB_TIMEOUT))).await.map_err(failed)?;
-        match answer.failure.map(Failure::try_from).transpose() {
-            Ok(None) => Ok(()),
-            Ok(Some(failure)) => Err(failure),
-            Err(invalid) => Err(unreadable(&invalid)),
-        }
+        self.checked(message, VERB_TIMEOUT).await
+    }
+
+    async fn trial(&self, worker: WorkerId, tool: &ToolName) -> Result<(), Failure> {
+        let message = v1::CheckRequest { worker_id: worker.to_string(), tool: tool.to_string() };
+        self.checked(message, PROBE_TIMEOUT).await
     }
 }

@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use holdfast_types::{Class, Effect, Reason};
@@ -17,24 +19,53 @@ use crate::client::Channel;
 use crate::status::Problem;
 
 /// Forwards every verb of the service that `S` names, such as `HealthServiceServer<()>`, so that whoever knows one
-/// address of a platform can ask this of it too.
+/// address of a platform can ask this of it too: at whichever of its replicas can be reached.
 pub struct Forward<S> {
-    channel: Channel,
+    replicas: Arc<Replicas>,
     // A name only: nothing of it is held.
     service: PhantomData<fn() -> S>,
 }
 
+struct Replicas {
+    channels: Vec<Channel>,
+    /// The one that was reached last.
+    last: AtomicUsize,
+}
+
+impl Replicas {
+    /// One that can be reached, from the last one on; none where none can.
+    async fn reached(&self) -> Option<Channel> {
+        let last = self.last.load(Ordering::Relaxed);
+        for place in (0..self.channels.len()).map(|more| (last + more) % self.channels.len()) {
+            let channel = &self.channels[place];
+            match channel.connect().await {
+                Ok(()) => {
+                    self.last.store(place, Ordering::Relaxed);
+                    return Some(channel.clone());
+                }
+                Err(error) => tracing::debug!(%error, "a replica is not reached"),
+            }
+        }
+        None
+    }
+
+    fn names(&self) -> String {
+        self.channels.iter().map(Channel::address).collect::<Vec<_>>().join(", ")
+    }
+}
+
 impl<S> Forward<S> {
-    /// Forwards to the service behind `channel`.
+    /// Forwards to the service behind these channels, one a replica.
     #[must_use]
-    pub const fn new(channel: Channel) -> Self {
-        Self { channel, service: PhantomData }
+    pub fn new(replicas: impl IntoIterator<Item = Channel>) -> Self {
+        let replicas = Replicas { channels: replicas.into_iter().collect(), last: AtomicUsize::new(0) };
+        Self { replicas: Arc::new(replicas), service: PhantomData }
     }
 }
 
 impl<S> Clone for Forward<S> {
     fn clone(&self) -> Self {
-        Self::new(self.channel.clone())
+        Self { replicas: Arc::clone(&self.replicas), service: PhantomData }
     }
 }
 
@@ -52,27 +83,29 @@ impl<S> tower::Service<Request<Incoming>> for Forward<S> {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Answer {
-        let mut channel = self.channel.clone();
+        let replicas = Arc::clone(&self.replicas);
         let mut request = request.map(Body::new);
         // The caller's token is meant for this server alone; the channel attaches its own.
         request.headers_mut().remove(AUTHORIZATION);
         Box::pin(async move {
-            let forwarded = tower::Service::call(&mut channel, request).await;
-            Ok(match forwarded {
+            let Some(mut channel) = replicas.reached().await else {
+                return Ok(away(&replicas.names(), Effect::NotExecuted).into_http());
+            };
+            Ok(match tower::Service::call(&mut channel, request).await {
                 Ok(response) => response.map(Body::new),
                 Err(error) => {
                     tracing::debug!(%error, "a request is not forwarded");
-                    away(channel.address()).into_http()
+                    away(channel.address(), Effect::Unknown).into_http()
                 }
             })
         })
     }
 }
 
-fn away(address: &str) -> Status {
+fn away(address: &str, effect: Effect) -> Status {
     let message = format!("the service at {address} does not answer");
     Problem::refused(Code::Unavailable, Reason::ConnectFailed.as_str(), message)
         .class(Class::Transient)
-        .effect(Effect::Unknown)
+        .effect(effect)
         .into()
 }

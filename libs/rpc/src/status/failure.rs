@@ -101,6 +101,7 @@ mod tests {
             Failure {
                 class, effect, reason, message, attempts, source, details,
                 retry_after: retry.map(Duration::from_millis),
+                retry_hint: holdfast_types::RetryHint::AtLeast,
                 elapsed: Duration::from_millis(elapsed),
             }
         }

@@ -8,8 +8,12 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::client;
 
-/// The hint that gRPC's own retries obey; others that tell an hour of the day are left alone.
+/// Whether at all, and when exactly, as gRPC's own retries obey it.
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
+
+/// The hints that gRPC's own retries obey, and those that a proxy on the way may have set. What tells an hour of the day
+/// is left alone: no clock is known here.
+const HINTS: [&str; 5] = [PUSHBACK, "retry-after-ms", "x-amz-retry-after", "retry-after", "x-should-retry"];
 
 /// Classifies a foreign status. Only what provably was not sent, or not understood, did not execute.
 pub(super) fn to_failure(status: &Status, sent: Sent) -> Failure {
@@ -34,8 +38,10 @@ pub(super) fn reason(status: &Status) -> Reason {
 
 fn classify(context: &Context<'_>, status: &Status) -> Failure {
     let details = details(&status.get_error_details());
-    let pushback = status.metadata().get(PUSHBACK).and_then(|value| value.to_str().ok());
-    let metadata: Vec<_> = pushback.map(|value| (PUSHBACK, value)).into_iter().collect();
+    let given = |name: &'static str| Some((name, status.metadata().get(name)?.to_str().ok()?));
+    let is_span =
+        |(name, value): &(&str, &str)| *name != "retry-after" || value.trim().parse::<f64>().is_ok();
+    let metadata: Vec<_> = HINTS.into_iter().filter_map(given).filter(is_span).collect();
     let status = grpc::Status {
         code: status.code().into(),
         message: status.message(),
@@ -76,6 +82,8 @@ fn transport(error: &client::Error) -> Failure {
 #[cfg(test)]
 #[allow(clippy::disallowed_methods)] // foreign statuses are what is tested
 mod tests {
+    use holdfast_types::RetryHint;
+
     use super::*;
 
     #[test]
@@ -95,9 +103,20 @@ mod tests {
     }
 
     #[test]
-    fn a_pushback_is_honoured() {
-        let mut status = Status::unavailable("later");
-        status.metadata_mut().insert(PUSHBACK, tonic::metadata::MetadataValue::from_static("250"));
-        assert_eq!(to_failure(&status, Sent::Maybe).retry_after, Some(std::time::Duration::from_millis(250)));
+    fn a_pushback_is_exact_and_a_proxys_hint_a_minimum() {
+        let told = |name: &'static str, value: &'static str| {
+            let mut status = Status::unavailable("later");
+            status.metadata_mut().insert(name, tonic::metadata::MetadataValue::from_static(value));
+            let failure = to_failure(&status, Sent::Maybe);
+            (failure.retry_after.map(|wait| wait.as_millis()), failure.retry_hint, failure.class)
+        };
+        assert_eq!(told(PUSHBACK, "250"), (Some(250), RetryHint::Exactly, Class::Transient));
+        assert_eq!(told(PUSHBACK, "-1"), (None, RetryHint::AtLeast, Class::Permanent));
+        assert_eq!(told("retry-after", "90"), (Some(90_000), RetryHint::AtLeast, Class::Transient));
+        assert_eq!(told("retry-after-ms", "120"), (Some(120), RetryHint::AtLeast, Class::Transient));
+        assert_eq!(told("x-should-retry", "false"), (None, RetryHint::AtLeast, Class::Permanent));
+        // An hour of the day says nothing where no clock is known.
+        let date = "Sun, 06 Nov 1994 08:50:07 GMT";
+        assert_eq!(told("retry-after", date), (None, RetryHint::AtLeast, Class::Transient));
     }
 }

@@ -172,6 +172,8 @@ catalogue! {
         "Calls that this worker runs at once, at most";
     WORKER_SLOTS_IN_USE: "holdfast.worker.slots_in_use", Kind::UpDownCounter, Things, [],
         "Calls that this worker runs now";
+    WORKER_OVERDUE: "holdfast.worker.calls_overdue", Kind::UpDownCounter, Things, [],
+        "Calls that this worker has told to stop, and whose tools still run and keep their slots";
     WORKER_QUEUE: "holdfast.worker.queue", Kind::UpDownCounter, Things, [],
         "Calls that this worker has taken and that wait for a slot";
     SPANS_DROPPED: "holdfast.spans.dropped", Kind::Counter, Things, [REASON],

@@ -223,6 +223,11 @@ impl Metrics {
         Held::new(&self.worker_slots_in_use, 1)
     }
 
+    /// Counts an attempt as overdue until what it returns is dropped.
+    pub fn worker_call_overdue(&self) -> Held {
+        Held::new(&self.worker_overdue, 1)
+    }
+
     /// Counts a call as waiting for a slot until what it returns is dropped.
     pub fn worker_queued(&self) -> Held {
         Held::new(&self.worker_queue, 1)

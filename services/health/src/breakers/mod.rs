@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_resilience::breaker::{Breaker, Forced, Generation, Outcome, Policy, Position, View};
+use holdfast_resilience::breaker::{Breaker, Forced, Generation, Outcome, Policies, Position, View};
 use holdfast_types::{InstanceId, Timestamp, time};
 
 pub(crate) use board::{Board, Standing, Trial};
@@ -96,7 +96,7 @@ pub(crate) struct Move {
 /// All breakers.
 #[derive(Debug)]
 pub(crate) struct Breakers {
-    policy: Policy,
+    policies: Policies,
     incarnation: u64,
     owned: BTreeMap<String, Owned>,
     /// The last report of each instance: a repeat counts once.
@@ -107,9 +107,9 @@ pub(crate) struct Breakers {
 
 impl Breakers {
     /// Makes the machine; `incarnation` is random.
-    pub(crate) const fn new(policy: Policy, incarnation: u64) -> Self {
+    pub(crate) fn new(policies: impl Into<Policies>, incarnation: u64) -> Self {
         Self {
-            policy,
+            policies: policies.into(),
             incarnation,
             owned: BTreeMap::new(),
             reports: BTreeMap::new(),
@@ -156,7 +156,7 @@ impl Breakers {
 
     /// Takes in how a call of an instance ended.
     fn report(&mut self, instance: InstanceId, call: &CallReport, now: Now) {
-        let (policy, incarnation) = (self.policy.clone(), self.incarnation);
+        let (policy, incarnation) = (self.policies.of(&call.dependency).clone(), self.incarnation);
         let present = std::mem::take(&mut self.present);
         if let Some(owned) = self.owned_or(&call.dependency, || Owned::new(policy, incarnation, now)) {
             owned.report(instance, call, &present, now);
@@ -170,7 +170,13 @@ impl Breakers {
             return;
         }
         let seed = self.incarnation;
-        let breaker = Breaker::rebuilt(self.policy.clone(), self.incarnation, seed, &[view], now.running);
+        let breaker = Breaker::rebuilt(
+            self.policies.of(dependency).clone(),
+            self.incarnation,
+            seed,
+            &[view],
+            now.running,
+        );
         let rebuilt = Owned::adopted(breaker, now);
         if self.owned.contains_key(dependency) || self.owned.len() < LIMIT {
             self.owned.insert(dependency.to_owned(), rebuilt);
@@ -186,7 +192,7 @@ impl Breakers {
 
     /// Does what an operator says.
     pub(crate) fn force(&mut self, dependency: &str, command: &Command, now: Now) {
-        let (policy, incarnation) = (self.policy.clone(), self.incarnation);
+        let (policy, incarnation) = (self.policies.of(dependency).clone(), self.incarnation);
         if let Some(owned) = self.owned_or(dependency, || Owned::new(policy, incarnation, now)) {
             owned.force(command, now);
         }
@@ -213,15 +219,16 @@ impl Breakers {
     /// Starts as the next owner, under a new incarnation: what was open stays open, and an operator's order stands.
     pub(crate) fn take_over(&mut self, published: &Published, incarnation: u64, now: Now) {
         self.incarnation = incarnation;
-        let policy = &self.policy;
-        let of = |record| Owned::taken_over(record, policy.clone(), incarnation, now);
-        self.owned = published.breakers.iter().map(|(name, record)| (name.clone(), of(record))).collect();
+        let policies = &self.policies;
+        let of = |name: &str, record| Owned::taken_over(record, policies.of(name).clone(), incarnation, now);
+        self.owned =
+            published.breakers.iter().map(|(name, record)| (name.clone(), of(name, record))).collect();
     }
 
     /// Hears what a peer has decided while the two were apart.
     pub(crate) fn reconcile(&mut self, published: &Published, now: Now) {
         for (name, record) in &published.breakers {
-            let (policy, incarnation) = (self.policy.clone(), self.incarnation);
+            let (policy, incarnation) = (self.policies.of(name).clone(), self.incarnation);
             if let Some(owned) = self.owned_or(name, || Owned::new(policy, incarnation, now)) {
                 owned.reconcile(record, now);
             }

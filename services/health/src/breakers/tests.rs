@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+use holdfast_resilience::breaker::Policy;
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);

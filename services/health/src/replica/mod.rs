@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use holdfast_ports::{ShareRole, Vacancy};
-use holdfast_resilience::breaker::Policy;
+use holdfast_resilience::breaker::Policies;
 use holdfast_types::InstanceId;
 
 use crate::breakers::{Acquaintance, Board, Breakers, Command, Move, Now, Published, Said, Trial};
@@ -84,9 +84,9 @@ pub(crate) struct Replica {
 
 impl Replica {
     /// Makes one that knows nothing yet. `incarnation` is random; an owner holds the place for `lease` after a word.
-    pub(crate) fn new(policy: Policy, incarnation: u64, lease: Duration) -> Self {
+    pub(crate) fn new(policies: impl Into<Policies>, incarnation: u64, lease: Duration) -> Self {
         Self {
-            breakers: Breakers::new(policy, incarnation),
+            breakers: Breakers::new(policies, incarnation),
             role: Role::Alone,
             lease,
             here: BTreeMap::new(),
@@ -100,9 +100,9 @@ impl Replica {
     }
 
     /// Makes one that has others to ask first: what it hears meanwhile waits for their answer, or for there being none.
-    pub(crate) fn joining(policy: Policy, incarnation: u64, lease: Duration) -> Self {
+    pub(crate) fn joining(policies: impl Into<Policies>, incarnation: u64, lease: Duration) -> Self {
         let role = Role::Follower { published: Published::default(), at: Duration::ZERO };
-        Self { role, ..Self::new(policy, incarnation, lease) }
+        Self { role, ..Self::new(policies, incarnation, lease) }
     }
 
     /// Says whether a report is new here; see [`Breakers::accept`].

@@ -1,6 +1,7 @@
 //! The machine alone, and three of them at a place that does what the script in Redis does.
 #![allow(clippy::unwrap_used)]
 
+use holdfast_resilience::breaker::Policy;
 use holdfast_resilience::breaker::{Forced, Outcome, Position};
 use holdfast_types::Timestamp;
 use proptest::prelude::*;

@@ -39,7 +39,7 @@ pub(super) fn watch(
         breakers: health.breaking.board().iter().map(wire).collect(),
     };
     let opening = v1::WatchResponse { version: view.version, change: Some(Change::View(whole)) };
-    let valid_for = health.directory.config.breaker.trial_lease;
+    let valid_for = health.directory.config.breakers.usual.trial_lease;
     let told = Told {
         valid_for,
         instance,

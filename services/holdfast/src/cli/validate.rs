@@ -102,7 +102,8 @@ async fn tools_here(file: &PlanFile, context: &Context) -> Result<Option<Vec<Too
     let failed =
         |error: Box<dyn std::error::Error + Send + Sync>| Error::platform("the directory can't start")(error);
     std::fs::create_dir_all(&scratch).map_err(|error| failed(error.into()))?;
-    let health = compose::build_health(&process, InProcess::default(), &network, Sharing::default(), None);
+    let config = settings.of_health(Sharing::default());
+    let health = compose::build_health(&process, InProcess::default(), &network, config, None);
     let (listener, join) = server::bind("127.0.0.1:0").await.map_err(|error| failed(error.into()))?;
     let serving = network.server(Door::Members, server::Config::default()).add(health.grpc());
     let serving = tokio::spawn(serving.serve(listener, std::future::pending()));

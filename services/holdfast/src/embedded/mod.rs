@@ -62,7 +62,13 @@ impl Platform {
         let stores = Stores::of(store.clone());
         let local = InProcess::default();
         let hosted = Arc::new(Hosted::default());
-        let health = compose::build_health(&process, local.clone(), network, Sharing::default(), None);
+        let health = compose::build_health(
+            &process,
+            local.clone(),
+            network,
+            settings.of_health(Sharing::default()),
+            None,
+        );
         let worker =
             compose::build_worker(&process, settings.worker.clone(), None, Some(&stores), Vec::new())?;
         local.add(&worker);

@@ -14,8 +14,8 @@ use crate::network::Door;
 /// [`crate::error::Error`] where the port is taken, or a setting of Redis is wrong.
 pub(crate) async fn run(site: Site) -> Result<()> {
     let share = joined::breaker_share(&site)?;
-    let sharing = site.settings.health.clone();
-    let health = compose::build_health(&site.process, InProcess::default(), &site.network, sharing, share);
+    let config = site.settings.of_health(site.settings.health.clone());
+    let health = compose::build_health(&site.process, InProcess::default(), &site.network, config, share);
     let (listener, bound) = site.bind(Door::Members, site.settings.serve.health).await?;
     site.ready(bound, Map::new()).await?;
     let serving =

@@ -2,6 +2,7 @@
 
 mod address_list;
 mod auth;
+mod breakers;
 mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -52,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) orchestrator: holdfast_orchestrator::Config,
     /// What one tool and one namespace may take of the platform.
     pub(crate) limits: holdfast_orchestrator::Limits,
+    /// When a dependency is left alone, and when it is tried again.
+    pub(crate) breakers: breakers::Breakers,
     /// How long what is finished is kept.
     pub(crate) retention: Retention,
     /// The worker.
@@ -75,6 +78,7 @@ impl Default for Settings {
             health: holdfast_health::Sharing::default(),
             orchestrator: holdfast_orchestrator::Config::default(),
             limits: holdfast_orchestrator::Limits::default(),
+            breakers: breakers::Breakers::default(),
             retention: Retention::default(),
             worker: holdfast_worker::Config::default(),
             telemetry: holdfast_telemetry::Config::default(),
@@ -83,9 +87,22 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The orchestrator's settings, with the limits that stand in a section of their own.
+    /// The orchestrator's settings, with the limits and the breakers' rules that stand in sections of their own.
     pub(crate) fn of_orchestrator(&self) -> holdfast_orchestrator::Config {
-        holdfast_orchestrator::Config { limits: self.limits.clone(), ..self.orchestrator.clone() }
+        holdfast_orchestrator::Config {
+            limits: self.limits.clone(),
+            breakers: self.breakers.policies(),
+            ..self.orchestrator.clone()
+        }
+    }
+
+    /// The settings of `health`.
+    pub(crate) fn of_health(&self, sharing: holdfast_health::Sharing) -> holdfast_health::Config {
+        holdfast_health::Config {
+            sharing,
+            breakers: self.breakers.policies(),
+            ..holdfast_health::Config::default()
+        }
     }
 }
 

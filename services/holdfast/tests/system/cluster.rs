@@ -78,10 +78,21 @@ impl Cluster {
 
     /// Starts so many orchestrators, and one worker with the built-in tools, which may call this machine.
     pub fn start_calling(orchestrators: usize, plan: &str) -> Self {
+        Self::start_calling_with(orchestrators, 1, Vec::new(), plan)
+    }
+
+    /// Starts so many of each, with more in every member's environment.
+    pub fn start_calling_with(
+        orchestrators: usize,
+        workers: usize,
+        members: Vec<(&'static str, String)>,
+        plan: &str,
+    ) -> Self {
         let worker = ["serve", "worker", "--allow", "host=127.0.0.1"];
         let worker = worker.map(OsString::from).to_vec();
-        let shape = Shape { orchestrators, workers: 1, worker };
-        Self::start_shaped(Scene::new(|_| plan.to_owned()), Guarded::default(), shape)
+        let shape = Shape { orchestrators, workers, worker };
+        let guarded = Guarded { members, ..Guarded::default() };
+        Self::start_shaped(Scene::new(|_| plan.to_owned()), guarded, shape)
     }
 
     fn start_shaped(scene: Scene, guarded: Guarded, shape: Shape) -> Self {

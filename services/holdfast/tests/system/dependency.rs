@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use holdfast_runtime::{BootInstant, Clock, SystemClock};
@@ -23,12 +24,15 @@ pub enum Answer {
     Garbage,
     /// Nothing; the connection stays open.
     Nothing,
+    /// As [`Answer::Well`], after this time.
+    Slowly(Duration),
 }
 
 /// The server. It ends when it is dropped.
 pub struct Dependency {
     address: SocketAddr,
     state: Arc<State>,
+    listening: Option<JoinHandle<()>>,
 }
 
 struct State {
@@ -49,18 +53,24 @@ impl Dependency {
             hung_up: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
         });
-        let serving = Arc::clone(&state);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                if serving.ended.load(Ordering::SeqCst) {
-                    return;
-                }
-                let state = Arc::clone(&serving);
-                // Whoever hangs up ends his thread.
-                std::thread::spawn(move || drop(state.serve(stream)));
-            }
-        });
-        Self { address, state }
+        let listening = Some(state.listen(listener));
+        Self { address, state, listening }
+    }
+
+    /// Is dead: whoever comes is refused by the system.
+    pub fn die(&mut self) {
+        self.state.ended.store(true, Ordering::SeqCst);
+        drop(TcpStream::connect(self.address));
+        if let Some(listening) = self.listening.take() {
+            listening.join().unwrap();
+        }
+    }
+
+    /// Is back where it was.
+    pub fn come_back(&mut self) {
+        self.state.ended.store(false, Ordering::SeqCst);
+        let listener = TcpListener::bind(self.address).unwrap();
+        self.listening = Some(self.state.listen(listener));
     }
 
     pub fn url(&self) -> String {
@@ -91,12 +101,25 @@ impl Dependency {
 
 impl Drop for Dependency {
     fn drop(&mut self) {
-        self.state.ended.store(true, Ordering::SeqCst);
-        drop(TcpStream::connect(self.address));
+        self.die();
     }
 }
 
 impl State {
+    fn listen(self: &Arc<Self>, listener: TcpListener) -> JoinHandle<()> {
+        let serving = Arc::clone(self);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if serving.ended.load(Ordering::SeqCst) {
+                    return;
+                }
+                let state = Arc::clone(&serving);
+                // Whoever hangs up ends his thread.
+                std::thread::spawn(move || drop(state.serve(stream)));
+            }
+        })
+    }
+
     fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
         let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
         while !request.windows(4).any(|end| end == b"\r\n\r\n") {
@@ -122,6 +145,10 @@ impl State {
             Answer::Flaky if matches!(number % 10, 0 | 3 | 7) => failed(503, ""),
             Answer::Flaky => well.to_owned(),
             Answer::Garbage => "no HTTP at all\r\n\r\n".to_owned(),
+            Answer::Slowly(by) => {
+                std::thread::sleep(by);
+                well.to_owned()
+            }
             Answer::Nothing => {
                 // Until the other side goes.
                 while stream.read(&mut buffer).is_ok_and(|read| read > 0) {}

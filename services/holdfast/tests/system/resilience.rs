@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::binary::GUARD;
-use crate::cluster::Cluster;
+use crate::binary::{GUARD, lines, output};
+use crate::cluster::{Cluster, Role};
 use crate::dependency::{Answer, Dependency};
 use crate::scene::wait_until;
 
@@ -107,4 +107,63 @@ fn a_rate_limit_holds_every_task_back_for_as_long_as_it_says() {
     assert_eq!(asked.len(), tasks.len() + 1, "the one that was refused is asked again: {asked:?}");
     // The wait counts from the answer, which is a moment after the request.
     assert!(asked[1..].iter().all(|at| *at >= WAIT), "somebody came too early: {asked:?}");
+}
+
+/// Whether an operator sees that the dependency's breaker lets calls through.
+fn lets_through(cluster: &Cluster) -> bool {
+    let server = format!("http://{}", cluster.addresses(Role::Orchestrator)[0]);
+    let listed = output(cluster.caller().args(["breakers", "list", "--json", "--server", &server]));
+    let listed = lines(&listed);
+    let breaker = listed.iter().find(|breaker| breaker["dependency"] == "http_request").unwrap();
+    breaker["state"] == "BREAKER_STATE_CLOSED"
+}
+
+#[test]
+fn one_that_is_dead_for_twenty_seconds_is_left_alone_and_no_task_is_lost() {
+    const DEAD: Duration = Duration::from_secs(20);
+    const TASKS: usize = 6;
+    let mut dependency = Dependency::start(Answer::Well);
+    // Two workers: both meet the same end, so neither is to blame for it.
+    let plan = read(&dependency, "    timeout: 120s\n    retry: { max_attempts: 6, base: 1s }\n");
+    let cluster = Cluster::start_calling_with(2, 2, Vec::new(), &plan);
+    ends(&cluster, &cluster.submit(0), "SUCCEEDED");
+    dependency.die();
+    let begun = std::time::Instant::now();
+    let tasks: Vec<String> = (0..TASKS).map(|n| cluster.submit(n % 2)).collect();
+    wait_until("the breaker", GUARD, || !lets_through(&cluster));
+    let tripped = begun.elapsed();
+    assert!(tripped < DEAD, "it took {tripped:?}");
+    std::thread::sleep(DEAD.saturating_sub(begun.elapsed()));
+    dependency.forget();
+    dependency.come_back();
+    for task in &tasks {
+        ends(&cluster, task, "SUCCEEDED");
+    }
+    // The trials are calls that somebody wanted: what comes back is asked once for each task.
+    assert_eq!(dependency.asked().len(), TASKS, "{:?}", dependency.asked());
+    wait_until("the end of it", GUARD, || lets_through(&cluster));
+}
+
+#[test]
+fn a_slow_one_opens_its_breaker_though_it_succeeds_and_what_may_be_missing_is_skipped_at_once() {
+    let dependency = Dependency::start(Answer::Slowly(Duration::from_millis(600)));
+    let slow = vec![("HOLDFAST_BREAKERS__DEFAULT__SLOW_AFTER", "300ms".to_owned())];
+    let cluster = Cluster::start_calling_with(1, 1, slow, &read(&dependency, ""));
+    for task in (0..5).map(|_| cluster.submit(0)).collect::<Vec<_>>() {
+        ends(&cluster, &task, "SUCCEEDED");
+    }
+    wait_until("the breaker", GUARD, || !lets_through(&cluster));
+    next(&cluster, &read(&dependency, "    importance: OPTIONAL\n"));
+    let asked = dependency.asked().len();
+    ends(&cluster, &cluster.submit(0), "DEGRADED");
+    assert_eq!(dependency.asked().len(), asked, "nothing was sent");
+    dependency.answer(Answer::Well);
+    wait_until("its recovery", GUARD, || {
+        ends(
+            &cluster,
+            &cluster.submit(0),
+            if dependency.asked().len() > asked { "SUCCEEDED" } else { "DEGRADED" },
+        );
+        lets_through(&cluster)
+    });
 }

@@ -21,6 +21,7 @@ use crate::arguments::Arguments;
 use crate::breakers::Breakers;
 use crate::budgets::Budgets;
 use crate::catalog::Catalog;
+use crate::durations::Durations;
 use crate::front::Gate;
 use crate::instance::{Instance, Starts};
 use crate::places::Places;
@@ -53,14 +54,19 @@ impl Orchestrator {
         let (directory, metrics) = (Arc::clone(&deps.directory), Arc::clone(&deps.metrics));
         let places = Places::new(directory, metrics, config.limits.clone(), config.give_back_after);
         let random = deps.entropy.next_u64();
-        let breakers =
-            Breakers::new(config.breaker.clone(), random, Arc::clone(&deps.clock), Arc::clone(&deps.metrics));
+        let breakers = Breakers::new(
+            config.breakers.clone(),
+            random,
+            Arc::clone(&deps.clock),
+            Arc::clone(&deps.metrics),
+        );
         let shared = Arc::new(Shared {
             config,
             deps,
             breakers,
             places,
             budgets: Budgets::default(),
+            durations: Durations::default(),
             arguments: Arguments::default(),
             catalog: Catalog::default(),
             acks: Acks::default(),

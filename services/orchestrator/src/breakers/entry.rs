@@ -5,11 +5,14 @@ use std::time::Duration;
 use holdfast_engine::Circuit;
 use holdfast_ports::{ToldBreaker, TrialPermit};
 use holdfast_resilience::breaker::{
-    Admission, Breaker, Forced, Outcome, Policy, Position, Ticket, Transition, View,
+    Admission, Breaker, Forced, Outcome, Policies, Position, Ticket, Transition, View,
 };
 
 /// The least time after which a call that was refused asks again: the owner's word may be under way.
 const SOON: Duration = Duration::from_millis(100);
+
+/// For how long a trial is kept for calls that may be repeated: most of its lease is left for the others.
+const HARMLESS_FIRST: Duration = Duration::from_secs(1);
 
 /// Where a breaker's state comes from.
 #[derive(Debug)]
@@ -35,7 +38,18 @@ pub(super) struct Followed {
 #[derive(Debug, Clone, Copy)]
 struct Permit {
     ticket: Ticket,
+    /// From when on a call may take it that must not be repeated.
+    harmful_from: Duration,
     until: Duration,
+}
+
+/// What a call risks that fails as a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Risk {
+    /// It may be repeated.
+    None,
+    /// It must not be, and nobody may know its outcome.
+    Unknown,
 }
 
 /// Why a call is not let through.
@@ -49,7 +63,7 @@ pub(super) struct Refused {
 /// What this instance gives its own breakers.
 #[derive(Debug, Clone)]
 pub(super) struct Own {
-    pub(super) policy: Policy,
+    pub(super) policies: Policies,
     pub(super) incarnation: u64,
     pub(super) seed: u64,
 }
@@ -66,8 +80,8 @@ pub(super) enum News {
 }
 
 impl Entry {
-    pub(super) fn new(own: &Own, now: Duration) -> Self {
-        Self::Own(Breaker::new(own.policy.clone(), own.incarnation, own.seed, now))
+    pub(super) fn new(own: &Own, dependency: &str, now: Duration) -> Self {
+        Self::Own(Breaker::new(own.policies.of(dependency).clone(), own.incarnation, own.seed, now))
     }
 
     /// Takes over what the owner tells, unless it is known.
@@ -97,7 +111,8 @@ impl Entry {
             Self::Followed(known) if known.view.generation == permit.generation => {
                 let ticket = Ticket { generation: permit.generation, trial: Some(permit.told) };
                 let until = now.saturating_add(permit.valid_for);
-                known.permit = Some(Permit { ticket, until });
+                known.permit =
+                    Some(Permit { ticket, harmful_from: now.saturating_add(HARMLESS_FIRST), until });
                 News::Trial
             }
             _ => News::None,
@@ -106,16 +121,20 @@ impl Entry {
 
     /// The owner is away, or has forgotten it: this instance goes on from what it knows, in a life of the breaker that no
     /// owner knows.
-    pub(super) fn decide_alone(&mut self, own: &Own, now: Duration) {
+    pub(super) fn decide_alone(&mut self, own: &Own, dependency: &str, now: Duration) {
         if let Self::Followed(known) = self {
             let view = known.view_at(now);
-            let (policy, incarnation) = (own.policy.clone(), own.incarnation);
+            let (policy, incarnation) = (own.policies.of(dependency).clone(), own.incarnation);
             *self = Self::Own(Breaker::rebuilt(policy, incarnation, own.seed, &[view], now));
         }
     }
 
     /// Asks for one call.
-    pub(super) fn admit(&mut self, now: Duration) -> (Result<Ticket, Refused>, Option<Transition>) {
+    pub(super) fn admit(
+        &mut self,
+        risk: Risk,
+        now: Duration,
+    ) -> (Result<Ticket, Refused>, Option<Transition>) {
         match self {
             Self::Own(breaker) => {
                 let (admission, moved) = breaker.admit(now);
@@ -127,7 +146,7 @@ impl Entry {
                 };
                 (admitted, moved)
             }
-            Self::Followed(known) => (known.admit(now), None),
+            Self::Followed(known) => (known.admit(risk, now), None),
         }
     }
 
@@ -142,6 +161,17 @@ impl Entry {
             },
             Self::Followed(known) if known.passes() || known.trial(now).is_some() => Circuit::Closed,
             Self::Followed(known) => Circuit::Shut { left: known.refused(now).retry_after },
+        }
+    }
+
+    /// How long until a trial may be made, nothing where one may be made now; none where none comes by time alone.
+    pub(super) fn next_trial(&self, now: Duration) -> Option<Duration> {
+        match self {
+            Self::Own(breaker) => match breaker.view(now).position {
+                Position::Open { left } | Position::HalfOpen { left } => Some(left),
+                Position::Closed | Position::Forced { .. } => None,
+            },
+            Self::Followed(known) => known.trial(now).map(|_| Duration::ZERO),
         }
     }
 
@@ -165,7 +195,7 @@ impl Entry {
             Self::Followed(known) => {
                 let is_current = known.view.generation == ticket.generation && known.permit.is_none();
                 if let (true, Some(until)) = (is_current && ticket.trial.is_some(), until) {
-                    known.permit = Some(Permit { ticket, until });
+                    known.permit = Some(Permit { ticket, harmful_from: now, until });
                 }
                 None
             }
@@ -204,18 +234,22 @@ impl Followed {
         passes(self.view.position)
     }
 
-    fn trial(&self, now: Duration) -> Option<Ticket> {
-        self.permit.filter(|permit| permit.until > now).map(|permit| permit.ticket)
+    fn trial(&self, now: Duration) -> Option<Permit> {
+        self.permit.filter(|permit| permit.until > now)
     }
 
-    fn admit(&mut self, now: Duration) -> Result<Ticket, Refused> {
+    fn admit(&mut self, risk: Risk, now: Duration) -> Result<Ticket, Refused> {
         if self.passes() {
             return Ok(Ticket { generation: self.view.generation, trial: None });
         }
         match self.trial(now) {
-            Some(ticket) => {
+            Some(permit) if risk == Risk::None || permit.harmful_from <= now => {
                 self.permit = None;
-                Ok(ticket)
+                Ok(permit.ticket)
+            }
+            Some(permit) => {
+                let retry_after = Some(permit.harmful_from.saturating_sub(now).max(SOON));
+                Err(Refused { retry_after, ..self.refused(now) })
             }
             None => Err(self.refused(now)),
         }

@@ -48,14 +48,16 @@ impl Breakers {
         let mut hear = |heard: News| news = news.max(heard);
         let mut entries = self.entries();
         if board.owner == Owner::Away {
-            entries.values_mut().for_each(|entry| entry.decide_alone(&self.own, now));
+            for (name, entry) in entries.iter_mut() {
+                entry.decide_alone(&self.own, name, now);
+            }
             return;
         }
         for (name, breaker) in &board.breakers {
             match entries.get_mut(name.as_str()) {
                 Some(entry) => hear(entry.follow(breaker, now)),
                 None => {
-                    let mut entry = Entry::new(&self.own, now);
+                    let mut entry = Entry::new(&self.own, name, now);
                     hear(entry.follow(breaker, now));
                     entries.insert(Arc::from(name.as_str()), entry);
                 }
@@ -64,7 +66,7 @@ impl Breakers {
         // What an owner that started anew does not know is this instance's until it is told.
         for (name, entry) in entries.iter_mut().filter(|(name, _)| !board.breakers.contains_key(&***name)) {
             tracing::debug!(dependency = %name, "owner does not know the breaker");
-            entry.decide_alone(&self.own, now);
+            entry.decide_alone(&self.own, name, now);
         }
         for (name, permit) in &board.permits {
             let is_new = before.permits.get(name) != Some(permit);

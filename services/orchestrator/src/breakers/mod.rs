@@ -4,10 +4,12 @@
 //! - `permit`: the permission for one call, and how its outcome comes back
 //! - `reports`: outcomes, gathered; no call waits for them
 //! - `follow`: what the owner tells, and what it is told
+//! - `own_trial`: trials by a tool's own means
 //! - `refusal`: what a call is told that is not let through
 
 mod entry;
 mod follow;
+mod own_trial;
 mod permit;
 mod refusal;
 mod reports;
@@ -19,13 +21,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use holdfast_engine::Circuit;
-use holdfast_resilience::breaker::{Generation, Outcome, Policy, Position, Ticket, Transition};
+use holdfast_resilience::breaker::{Generation, Outcome, Policies, Position, Ticket, Transition};
 use holdfast_runtime::{BootInstant, Clock};
 use holdfast_telemetry::Metrics;
 use holdfast_types::Failure;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use entry::{Entry, News, Own};
+use entry::{Entry, News, Own, Risk};
 pub(crate) use permit::Permit;
 use permit::Stage;
 use reports::Reports;
@@ -41,6 +43,8 @@ pub(crate) struct Breakers {
     passing: watch::Sender<u64>,
     /// Raised whenever a circuit has closed.
     closed: watch::Sender<u64>,
+    /// A breaker that this instance decides has opened.
+    opened: Notify,
     clock: Arc<dyn Clock>,
     started: BootInstant,
     metrics: Arc<Metrics>,
@@ -49,18 +53,19 @@ pub(crate) struct Breakers {
 impl Breakers {
     /// Makes them, with all circuits closed. `random` is the incarnation of the breakers that this instance decides.
     pub(crate) fn new(
-        policy: Policy,
+        policies: impl Into<Policies>,
         random: u64,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Arc<Self> {
         let started = clock.boot();
         Arc::new(Self {
-            own: Own { policy, incarnation: random, seed: random },
+            own: Own { policies: policies.into(), incarnation: random, seed: random },
             entries: Mutex::default(),
             reports: Reports::default(),
             passing: watch::Sender::new(0),
             closed: watch::Sender::new(0),
+            opened: Notify::new(),
             clock,
             started,
             metrics,
@@ -69,15 +74,26 @@ impl Breakers {
 
     /// Asks for one call of a dependency; the failure says when to ask again.
     pub(crate) fn admit(self: &Arc<Self>, dependency: &str) -> Result<Permit, Failure> {
+        self.admit_one(dependency, Risk::None)
+    }
+
+    /// Asks for one call that must not be repeated: a trial is left to others for a moment, since a call that ends with
+    /// its outcome unknown costs more than a trial is worth.
+    pub(crate) fn admit_harmful(self: &Arc<Self>, dependency: &str) -> Result<Permit, Failure> {
+        self.admit_one(dependency, Risk::Unknown)
+    }
+
+    fn admit_one(self: &Arc<Self>, dependency: &str, risk: Risk) -> Result<Permit, Failure> {
         let now = self.now();
         let mut entries = self.entries();
         let name = match entries.get_key_value(dependency) {
             Some((name, _)) => Arc::clone(name),
             None => Arc::from(dependency),
         };
-        let entry = entries.entry(Arc::clone(&name)).or_insert_with(|| Entry::new(&self.own, now));
+        let entry =
+            entries.entry(Arc::clone(&name)).or_insert_with(|| Entry::new(&self.own, dependency, now));
         let until = entry.trial_until(now);
-        let (admitted, moved) = entry.admit(now);
+        let (admitted, moved) = entry.admit(risk, now);
         drop(entries);
         self.moved(dependency, moved);
         match admitted {
@@ -119,6 +135,25 @@ impl Breakers {
         raised(&self.closed, closed).await
     }
 
+    /// Waits until a breaker that this instance decides opens; for one who waits. Cancel-safe.
+    async fn opened(&self) {
+        self.opened.notified().await;
+    }
+
+    /// The dependencies of which a trial may be made now, and how long until time alone frees another one.
+    fn free_trials(&self) -> (Vec<Arc<str>>, Option<Duration>) {
+        let now = self.now();
+        let (mut free, mut soon) = (Vec::new(), None::<Duration>);
+        for (name, entry) in self.entries().iter() {
+            match entry.next_trial(now) {
+                Some(Duration::ZERO) => free.push(Arc::clone(name)),
+                Some(left) => soon = Some(soon.map_or(left, |soon| soon.min(left))),
+                None => {}
+            }
+        }
+        (free, soon)
+    }
+
     fn ended(&self, dependency: &str, ticket: Ticket, outcome: Outcome) {
         let now = self.now();
         let moved = self.entries().get_mut(dependency).and_then(|entry| entry.report(ticket, outcome, now));
@@ -148,8 +183,11 @@ impl Breakers {
         let Some(Transition { from, to, cause, .. }) = moved else { return };
         tracing::info!(dependency, ?from, ?to, ?cause, "own breaker moved");
         self.metrics.breaker_move(from.into(), to.into());
-        if to == Position::Closed {
-            self.news(News::Closed);
+        match to {
+            Position::Closed => self.news(News::Closed),
+            Position::Open { .. } | Position::HalfOpen { .. } | Position::Forced { .. } => {
+                self.opened.notify_one()
+            }
         }
     }
 

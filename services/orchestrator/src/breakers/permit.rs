@@ -34,6 +34,11 @@ pub(super) enum Stage {
 }
 
 impl Permit {
+    /// Whether it is for the trial of a half-open breaker.
+    pub(crate) const fn is_trial(&self) -> bool {
+        self.ticket.trial.is_some()
+    }
+
     /// Its call is about to be sent.
     pub(crate) fn sent(&mut self, worker: WorkerId) {
         self.stage = Stage::Sent { at: Instant::now(), worker };
@@ -49,6 +54,11 @@ impl Permit {
             Ok(_) => (Outcome::Success { took }, CallVerdict::Alive),
             Err(failure) => said(failure, took),
         });
+    }
+
+    /// It has ended well.
+    pub(crate) fn succeeded(mut self) {
+        self.end(|took| (Outcome::Success { took }, CallVerdict::Alive));
     }
 
     /// Nobody heard of its end from a worker.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_ports::{BreakerBoard, CallKind, CallReport, CallVerdict, Owner, ToldBreaker, TrialPermit};
+use holdfast_resilience::breaker::Policy;
 use holdfast_resilience::classify::{Code, code};
 use holdfast_runtime::ManualClock;
 use holdfast_types::breaker::{Forced, View};
@@ -273,4 +274,21 @@ async fn outcomes_are_gathered_for_a_second_or_until_there_are_enough_failures()
         instance.call(&good()).unwrap();
     }
     assert_eq!(reports.take().len(), 10_000, "the oldest go first");
+}
+
+#[tokio::test]
+async fn a_trial_is_kept_for_calls_that_may_be_repeated_for_a_moment() {
+    let mut instance = Instance::new();
+    instance.owner(Some((2, HALF_OPEN)));
+    instance.permit(2);
+    let refused = instance.breakers.admit_harmful("pay").unwrap_err();
+    assert_eq!((refused.reason, refused.retry_after), (Reason::CircuitOpen, Some(SECOND)));
+    drop(instance.breakers.admit("pay").unwrap());
+    // What was given back is anybody's; and nobody waits for others for longer than a moment.
+    drop(instance.breakers.admit_harmful("pay").unwrap());
+    instance.permit(2);
+    instance.clock.advance(SECOND);
+    drop(instance.breakers.admit_harmful("pay").unwrap());
+    instance.tell(3, Position::Closed);
+    drop(instance.breakers.admit_harmful("pay").unwrap());
 }

@@ -12,6 +12,7 @@ use holdfast_types::key::{Holder, Key};
 use holdfast_types::time::format_duration;
 use holdfast_types::worker::{CallOutcome, CallRef, ExecuteEvent, Recorded, Success};
 use holdfast_types::{CallId, Class, Effect, Failure, Reason, SideEffect, Source, WorkerId, worker};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Claim, Done, Driver};
@@ -236,7 +237,11 @@ impl Attempt {
         if let Some(permit) = &mut permit {
             permit.sent(self.execute.worker);
         }
+        let begun = Instant::now();
         let end = self.follow().await;
+        if let (Sending::New, End::Finished(Ok(_))) = (self.sending, &end) {
+            self.shared.durations.took(&self.execute.tool, begun.elapsed());
+        }
         // Before what follows is decided.
         if let Some(permit) = permit {
             match &end {

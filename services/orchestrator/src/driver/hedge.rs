@@ -21,7 +21,16 @@ impl Driver {
         });
         let done = match through {
             Some((place, permit)) => {
-                let evaluated = Evaluated { call, tool, args: None, timeout, until, look: Look::First };
+                let evaluated = Evaluated {
+                    call,
+                    tool,
+                    args: None,
+                    timeout,
+                    until,
+                    look: Look::First,
+                    side_effect: None,
+                    failed_at: Some(beside),
+                };
                 placed(&self.shared, evaluated, place, permit)
             }
             None => Done::Answer(Input::NoHedge { call }),

@@ -12,8 +12,10 @@ use holdfast_engine::event::{Proceed, WorkerLifetime};
 use holdfast_engine::input::{EnteredStep, Prepared, PreparedArgs};
 use holdfast_types::plan::{Items, Template};
 use holdfast_types::task::TaskBody;
+use holdfast_types::time::format_duration;
 use holdfast_types::{
-    CallId, Class, Effect, Failure, Reason, Source, StepId, Timestamp, ToolManifest, ToolName,
+    CallId, Class, Direction, Effect, Failure, Reason, SideEffect, Source, StepId, Timestamp, ToolManifest,
+    ToolName, WorkerId,
 };
 use serde_json::Value;
 use tokio::time::Instant;
@@ -34,6 +36,25 @@ pub(super) struct Evaluated {
     pub(super) timeout: Duration,
     pub(super) until: Timestamp,
     pub(super) look: Look,
+    pub(super) side_effect: Option<SideEffect>,
+    pub(super) failed_at: Option<WorkerId>,
+}
+
+impl Evaluated {
+    /// The call's class, as its intent will say it.
+    fn class(&self, manifest: &ToolManifest) -> SideEffect {
+        let by_args =
+            || self.args.as_ref().map_or(manifest.side_effect, |args| manifest.class_of(&args.args));
+        self.side_effect.unwrap_or_else(by_args)
+    }
+}
+
+/// Asks a call's breaker.
+fn admitted(shared: &Shared, evaluated: &Evaluated, manifest: &ToolManifest) -> Result<Permit, Failure> {
+    match evaluated.class(manifest).is_repeatable() {
+        true => shared.breakers.admit(manifest.dependency()),
+        false => shared.breakers.admit_harmful(manifest.dependency()),
+    }
 }
 
 impl Driver {
@@ -50,9 +71,10 @@ impl Driver {
 
     /// Evaluates a call's arguments and takes a place for it.
     pub(super) fn prepare(&mut self, prepare: Prepare) {
-        let Prepare { call, tool, args, timeout, until, look } = prepare;
+        let Prepare { call, tool, args, timeout, until, look, side_effect, failed_at } = prepare;
         if args == PrepareArgs::Known {
-            self.place(Evaluated { call, tool, args: None, timeout, until, look });
+            let args = None;
+            self.place(Evaluated { call, tool, args, timeout, until, look, side_effect, failed_at });
             return;
         }
         let steps = if reads_nothing(&args) { Steps::new() } else { self.steps_for(&call.step) };
@@ -68,7 +90,10 @@ impl Driver {
                 Ok(PreparedArgs { args, payload, key })
             };
             match prepared.await {
-                Ok(args) => Done::Args(Evaluated { call, tool, args: Some(args), timeout, until, look }),
+                Ok(args) => {
+                    let args = Some(args);
+                    Done::Args(Evaluated { call, tool, args, timeout, until, look, side_effect, failed_at })
+                }
                 Err(failure) => Done::Evaluated(Input::PrepareFailed { call, failure }),
             }
         });
@@ -116,7 +141,15 @@ impl Driver {
             self.ready.push_back(not_placed(NoPlace::Gone, evaluated, None));
             return;
         };
-        let permit = match shared.breakers.admit(manifest.dependency()) {
+        let left = evaluated.until.since(shared.deps.clock.now());
+        // An undo is tried however little time is left.
+        let forward = evaluated.call.direction == Direction::Forward;
+        if let Some(usual) = shared.durations.exceeds(&evaluated.tool, left).filter(|_| forward) {
+            let failure = too_little_time(&evaluated.tool, left, usual);
+            self.ready.push_back(Done::Answer(Input::PrepareFailed { call: evaluated.call, failure }));
+            return;
+        }
+        let permit = match admitted(&shared, &evaluated, &manifest) {
             Ok(permit) => permit,
             Err(failure) => {
                 let input = Input::PrepareFailed { call: evaluated.call, failure };
@@ -126,7 +159,7 @@ impl Driver {
         };
         let spec = self.task.spec();
         let (namespace, priority) = (spec.namespace.clone(), spec.priority);
-        let caller = Caller { namespace, priority, task: self.claim.task };
+        let caller = Caller { namespace, priority, task: self.claim.task, beside: evaluated.failed_at };
         match shared.places.ask(&manifest, caller) {
             Asked::Now(place) => self.ready.push_back(placed(&shared, evaluated, place, permit)),
             Asked::Away(missing) => self.ready.push_back(not_placed(missing, evaluated, Some(&manifest))),
@@ -140,7 +173,7 @@ impl Driver {
                         Look::Again => Duration::ZERO,
                     };
                     match waiting.wait(until, patience).await {
-                        Ok(place) => match shared.breakers.admit(manifest.dependency()) {
+                        Ok(place) => match admitted(&shared, &evaluated, &manifest) {
                             Ok(permit) => placed(&shared, evaluated, place, permit),
                             Err(failure) => {
                                 Done::Answer(Input::PrepareFailed { call: evaluated.call, failure })
@@ -283,6 +316,14 @@ pub(super) fn placed(shared: &Shared, evaluated: Evaluated, mut place: Place, pe
         timeout: evaluated.timeout,
     };
     Done::Placed(prepared, place)
+}
+
+/// The call would be cut off in the middle: it is refused up front, which costs nothing and leaves nothing in doubt.
+fn too_little_time(tool: &ToolName, left: Duration, usual: Duration) -> Failure {
+    let [left_text, usual_text] = [left, usual].map(format_duration);
+    let message = format!("not begun: {left_text} are left, and calls of {tool} usually take {usual_text}");
+    let failure = Failure::new(Class::Deadline, Effect::NotExecuted, Reason::StepTimeout, message);
+    failure.from_source(Source::Platform).detail("usual_ms", usual.as_millis().to_string())
 }
 
 fn not_placed(missing: NoPlace, evaluated: Evaluated, manifest: Option<&ToolManifest>) -> Done {

@@ -105,7 +105,12 @@ impl Instance {
 
     async fn keep_breakers(&self) {
         let shared = &self.shared;
-        tokio::join!(shared.breakers.run(Arc::clone(&shared.deps.breakers)), self.follow_breakers());
+        let directory = Arc::clone(&shared.deps.directory);
+        tokio::join!(
+            shared.breakers.run(Arc::clone(&shared.deps.breakers)),
+            Arc::clone(&shared.breakers).make_own_trials(directory),
+            self.follow_breakers(),
+        );
     }
 
     async fn send_acks(&self) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use holdfast_resilience::bulkhead::{Bulkhead, Limit, Opens};
 use holdfast_resilience::fair::{self, Fair};
 use holdfast_resilience::pace::Pacer;
-use holdfast_types::{Namespace, Priority, TaskId, ToolManifest};
+use holdfast_types::{Namespace, Priority, TaskId, ToolManifest, WorkerId};
 use tokio::sync::{oneshot, watch};
 
 use super::{NoPlace, Place, Standing};
@@ -20,12 +20,20 @@ pub(crate) struct Caller {
     pub(crate) namespace: Namespace,
     pub(crate) priority: Priority,
     pub(crate) task: TaskId,
+    /// The worker at which the call has just failed: another one is better.
+    pub(crate) beside: Option<WorkerId>,
+}
+
+/// One who waits.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub(super) granted: oneshot::Sender<Place>,
+    pub(super) beside: Option<WorkerId>,
 }
 
 /// Numbers a lane.
 pub(super) type LaneId = u64;
 pub(super) type Ticket = fair::Ticket<LaneId, Namespace, TaskId>;
-pub(super) type Waiter = oneshot::Sender<Place>;
 
 /// Those who wait for a place of one tool, as it was pinned.
 #[derive(Debug)]
@@ -151,7 +159,8 @@ impl Gate {
         let told = self.lanes.get(&lane).map(|lane| lane.standing.subscribe());
         let told = told.unwrap_or_else(|| watch::channel(standing).1);
         let (waiter, granted) = oneshot::channel();
-        let Caller { namespace, priority, task } = caller;
+        let Caller { namespace, priority, task, beside } = caller;
+        let waiter = Waiter { granted: waiter, beside };
         let place = fair::Place { lane, namespace, priority: priority.level(), task };
         (self.queue.enter(place, waiter), granted, told)
     }

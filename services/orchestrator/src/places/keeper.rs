@@ -75,7 +75,7 @@ impl Places {
         }
         // Outside the lock: one who waits no longer drops his place here, and that looks at the queue again.
         for (waiter, place) in granted {
-            drop(waiter.send(place));
+            drop(waiter.granted.send(place));
         }
     }
 
@@ -111,7 +111,7 @@ impl Places {
         gate.queue = queue;
         let (turn, waiter) = found.ok_or(next)?;
         let tool = gate.lanes.get(&turn.lane).map(|lane| Arc::clone(&lane.tool));
-        let free = looked.get(&turn.lane).cloned().and_then(least_loaded);
+        let free = looked.get(&turn.lane).cloned().and_then(|free| least_loaded(free, waiter.beside));
         match (tool, free) {
             (Some(tool), Some((worker, slot))) => {
                 let entered = gate.enter(&tool, &turn.namespace, now);

@@ -106,7 +106,7 @@ impl World {
         let mut ids = self.ids.lock().unwrap();
         *ids += 1;
         let task = TaskId::new(1, [*ids; 10]);
-        Caller { namespace: namespace.parse().unwrap(), priority: Priority::default(), task }
+        Caller { namespace: namespace.parse().unwrap(), priority: Priority::default(), task, beside: None }
     }
 
     fn take(&self, caller: &Caller) -> Place {
@@ -324,4 +324,23 @@ async fn a_worker_that_comes_serves_those_who_wait_for_one() {
     });
     assert_eq!(left.unwrap_err(), NoPlace::Gone);
     drop(held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_goes_to_another_worker_while_one_has_a_place() {
+    let world = World::new(&[3, 1], Limits::default());
+    let first = world.take(&world.caller("a"));
+    let failed_at = first.worker.info.id;
+    let again = Caller { beside: Some(failed_at), ..world.caller("a") };
+    drop(first);
+    let elsewhere = world.take(&again);
+    assert_ne!(elsewhere.worker.info.id, failed_at, "however many places are free where it failed");
+    let here = world.take(&again);
+    assert_eq!(here.worker.info.id, failed_at, "where nobody else has a place it is better than none");
+    // Those who wait are served in the same way.
+    let more = [world.take(&again), world.take(&again)];
+    let waiting = world.queue(&again);
+    drop(elsewhere);
+    assert_ne!(wait(waiting).await.unwrap().worker.info.id, failed_at);
+    drop((here, more));
 }

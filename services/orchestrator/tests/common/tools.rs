@@ -79,6 +79,10 @@ struct State {
     dead: bool,
     /// How often a dead one was dialled.
     dials: usize,
+    /// How many of the next trials of a tool's own fail.
+    failing_trials: usize,
+    /// How many were made.
+    trials: usize,
 }
 
 /// The worker.
@@ -112,6 +116,16 @@ impl Worker {
 
     pub fn cancels(&self) -> Vec<String> {
         self.state.lock().unwrap().cancels.iter().map(|call| call.call.to_string()).collect()
+    }
+
+    /// Lets the next trials of a tool's own fail.
+    pub fn fail_trials(&self, times: usize) {
+        self.state.lock().unwrap().failing_trials = times;
+    }
+
+    /// How many trials of a tool's own were made.
+    pub fn trials(&self) -> usize {
+        self.state.lock().unwrap().trials
     }
 
     pub fn acks(&self) -> usize {
@@ -334,5 +348,18 @@ impl Tools for Worker {
 
     async fn check(&self, _worker: WorkerId) -> Result<(), Failure> {
         Ok(())
+    }
+
+    async fn trial(&self, _worker: WorkerId, _tool: &ToolName) -> Result<(), Failure> {
+        let mut state = self.state.lock().unwrap();
+        state.trials += 1;
+        match state.failing_trials.checked_sub(1) {
+            Some(left) => {
+                state.failing_trials = left;
+                let (class, reason) = (Class::Transient, Reason::DependencyUnavailable);
+                Err(Failure::new(class, Effect::NotExecuted, reason, "still down"))
+            }
+            None => Ok(()),
+        }
     }
 }

@@ -59,6 +59,7 @@ pub(crate) fn judge(ended: Ended, attempt: &Attempt, errors: &[ErrorRule]) -> Re
         reason: failure.reason,
         message: failure.message,
         retry_after: failure.retry_after,
+        retry_hint: failure.retry_hint,
         attempts: 0,
         elapsed: std::time::Duration::ZERO,
         source: holdfast_types::Source::Tool,

@@ -122,6 +122,11 @@ impl Rig {
     }
 
     pub fn with(config: Config, change: impl FnOnce(&mut Deps)) -> Self {
+        Self::hosting(Vec::new(), config, change)
+    }
+
+    /// With tools of the test's own, besides.
+    pub fn hosting(more: Vec<Arc<dyn Tool>>, config: Config, change: impl FnOnce(&mut Deps)) -> Self {
         let world = Arc::new(World::default());
         let clock = Arc::new(VirtualClock::start());
         let mut deps = Deps {
@@ -143,14 +148,15 @@ impl Rig {
             world: world.clone(),
             heartbeat_timeout: Some(Duration::from_secs(2)),
         };
-        let tools = vec![
+        let mut tools = vec![
             tool("read", SideEffect::ReadOnly, EffectBegins::AtStart),
             tool("put", SideEffect::Idempotent, EffectBegins::AtCheck),
             tool("book", SideEffect::Verifiable, EffectBegins::AtCheck),
             tool("fire", SideEffect::Unsafe, EffectBegins::AtCheck),
             tool("blunt", SideEffect::Unsafe, EffectBegins::AtStart),
-            Arc::new(quiet),
+            Arc::new(quiet) as Arc<dyn Tool>,
         ];
+        tools.extend(more);
         let config = Config { builtin: Builtin::None, ..config };
         let worker = Worker::new(config, deps, tools).unwrap();
         Self { worker, world, clock }

@@ -82,6 +82,6 @@ impl Platform {
 
 async fn client(members: &Members, which: usize) -> Result<Client> {
     let client = Client::connect(members.address(Role::Orchestrator, which)?).await?;
-    client.wait_for_tools().await?;
+    client.wait_for_tools(&crate::plans::chain(1, 10)).await?;
     Ok(client)
 }
