@@ -83,6 +83,8 @@ fn start_dev(binary: &Path, folder: &Path, health: &str, limit: Option<u32>) -> 
     command.arg("dev").arg("--print-addresses").arg("--data-dir").arg(folder.join("data"));
     command.args(["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
     command.env("HOLDFAST_LISTEN__HEALTH", health).env("HOLDFAST_TELEMETRY__LOG", "warn");
+    // Its calls go to the worker beside it.
+    command.env("HOLDFAST_WORKER__BUILTIN", "none");
     if let Some(limit) = limit {
         command.env("HOLDFAST_LIMITS__TOOLS__HTTP_REQUEST__CONCURRENCY", limit.to_string());
     }
@@ -106,8 +108,7 @@ fn start_http_worker(binary: &Path, health: &str) -> Result<ChildGuard> {
     let mut command = Command::new(binary);
     command.args(["serve", "worker", "--allow", "host=127.0.0.1"]);
     command.env("HOLDFAST_JOIN__HEALTH", health).env("HOLDFAST_WORKER__LISTEN", "127.0.0.1:0");
-    command.env("HOLDFAST_WORKER__SLOTS", "10000");
-    command.env("HOLDFAST_TELEMETRY__LOG", "warn");
+    command.env("HOLDFAST_WORKER__SLOTS", "10000").env("HOLDFAST_TELEMETRY__LOG", "error");
     Ok(ChildGuard::start(command)?)
 }
 

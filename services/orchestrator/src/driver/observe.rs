@@ -78,7 +78,7 @@ impl Driver {
                 tracing::info!(%task_id, call = %waits.call, failure = %waits.failure, "call is held back");
             }
             Event::CallWaits(waits) => {
-                tracing::warn!(%task_id, call = %waits.call, failure = %waits.failure, "call waits for a tool");
+                tracing::warn!(%task_id, call = %waits.call, failure = %waits.failure, "call waits");
             }
             Event::CallReplayed(_) => metrics.replay(),
             Event::UndoSkipped(skipped) => metrics.compensation(match skipped.why {
