@@ -76,6 +76,7 @@ kinds! {
     Restored = "restored" v 1 plain,
     StepEntered = "step_entered" v 1 plain,
     StepFailed = "step_failed" v 1 plain,
+    StepInherited = "step_inherited" v 1 plain,
     AttemptStarted = "attempt_started" v 2 boxed,
     AttemptNotStarted = "attempt_not_started" v 2 plain,
     AttemptAdopted = "attempt_adopted" v 1 plain,

@@ -20,9 +20,9 @@ pub use attempt::{
 };
 pub use lost::LostWindow;
 pub use model::{LoopDetected, ModelAnswered, NoteAdded, NoteKind};
-pub use outcome::{CallFailed, CallReplayed, Probe, Probed, Recorded, Replayed, StoodIn};
+pub use outcome::{CallFailed, CallReplayed, Probe, Probed, Recorded, RecordedKey, Replayed, StoodIn};
 pub use person::{Handling, MessageHandled, Question, QuestionAsked};
-pub use step::{Proceed, StepEntered, StepFailed};
+pub use step::{InheritedSlot, Proceed, StepEntered, StepFailed, StepInherited};
 pub use task::{Finished, LifeStarted, Quarantined, Resume, Submitted, Verdict, VerdictReached};
 pub use undo::{SettledBy, SettlingBegan, SkippedUndo, UndoIntent, UndoSkipped};
 pub use wait::CallWaits;
@@ -37,6 +37,7 @@ pub enum Event {
     Restored(Restore),
     StepEntered(StepEntered),
     StepFailed(StepFailed),
+    StepInherited(StepInherited),
     AttemptStarted(Box<AttemptStarted>),
     AttemptNotStarted(AttemptNotStarted),
     AttemptAdopted(AttemptAdopted),

@@ -71,8 +71,9 @@ impl Task {
     }
 
     fn done(&self, id: &CallId, result: &Payload) -> Vec<KeyChange> {
-        let Some(call) = self.keyed(id) else { return Vec::new() };
-        let mut changes = change(call, KeyOp::Done { result: result.clone() });
+        let done = |call| change(call, KeyOp::Done { result: result.clone() });
+        let mut changes = self.keyed(id).map(done).unwrap_or_default();
+        // Also where a person undid it by hand before the first intent of its undo.
         if id.direction == Direction::Undo
             && let Some(forward) = self.keyed(&id.forward_of())
         {

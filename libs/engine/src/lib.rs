@@ -10,6 +10,7 @@
 //! - `record`: what each input means, one file an input
 //! - `decide`: what to do next
 //! - `snapshot`: the fold, written down
+//! - [`fork`]: what another task may take over of this one
 //! - [`action`] and [`input`]: the driver's side of the contract
 
 pub mod action;
@@ -17,6 +18,7 @@ pub mod codec;
 mod decide;
 mod env;
 pub mod event;
+pub mod fork;
 pub mod input;
 mod key_changes;
 mod last_good;

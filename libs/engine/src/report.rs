@@ -1,6 +1,6 @@
 //! What a finished task says of itself beside its output.
 
-use holdfast_types::{CallId, Failure, StepId};
+use holdfast_types::{CallId, Failure, Key, StepId, ToolName};
 use serde::{Deserialize, Serialize};
 
 /// The account of a task: exact, in the plan's order.
@@ -52,4 +52,24 @@ pub struct Standing {
     pub call: CallId,
     /// Why it was not undone.
     pub why: String,
+    /// The tool that did it; none in journals from before 0.2, as of all that follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<ToolName>,
+    /// The key by which the other side may know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
+    /// What became of its undo, where that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<FailedUndo>,
+}
+
+/// An undo that failed for good.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FailedUndo {
+    /// The undo's call.
+    pub call: CallId,
+    /// How many attempts were intended.
+    pub attempts: u32,
+    /// What the last one met.
+    pub failure: Failure,
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use holdfast_types::journal::{EventRow, Snapshot};
 use holdfast_types::task::TaskSpec;
-use holdfast_types::{CallId, TaskId};
+use holdfast_types::{CallId, StepId, TaskId};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{LostWindow, Question, Verdict};
@@ -32,6 +32,8 @@ struct Body {
     calls: Vec<Call>,
     deeds: Vec<CallId>,
     undone: Vec<CallId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    undo_from: Option<StepId>,
     questions: BTreeMap<CallId, Question>,
     pivot: Option<CallId>,
     doom: Option<(Verdict, holdfast_types::plan::OnEnd)>,
@@ -82,6 +84,7 @@ impl Task {
             calls: self.calls.values().cloned().collect(),
             deeds: self.deeds.clone(),
             undone: self.undone.clone(),
+            undo_from: self.undo_from.clone(),
             questions: self.questions.clone(),
             pivot: self.pivot.clone(),
             doom: self.doom.clone(),
@@ -126,6 +129,7 @@ impl Task {
         task.calls = body.calls.into_iter().map(|call| (call.id.clone(), call)).collect();
         task.deeds = body.deeds;
         task.undone = body.undone;
+        task.undo_from = body.undo_from;
         task.questions = body.questions;
         task.pivot = body.pivot;
         task.doom = body.doom;

@@ -18,7 +18,7 @@ use crate::site::Site;
 
 pub use limits::{MAX_FAN_OUT, MAX_STEPS};
 
-pub(crate) use inputs::read as read_input;
+pub use inputs::read as read_input;
 pub(crate) use reads::check_local;
 pub(crate) use spot::Spot;
 

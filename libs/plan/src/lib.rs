@@ -21,6 +21,7 @@ mod tree;
 mod validate;
 
 pub use args::ArgsSchema;
+pub use check::read_input;
 pub use check::{Inputs, MAX_FAN_OUT, MAX_STEPS, Tools, Validated};
 pub use document::{Allow, Local, LocalWorker};
 pub use finding::{Finding, Findings};

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use holdfast_types::TaskId;
-use holdfast_types::journal::{Append, Appended, Created, EventRow, Loaded, NewTask, Snapshot, TaskFilter};
+use holdfast_types::journal::{
+    Append, Appended, Created, EventRow, Fork, Loaded, NewTask, Snapshot, TaskFilter,
+};
 use holdfast_types::last_good::{LastGood, LastGoodKey};
 use holdfast_types::task::TaskRow;
 
@@ -16,6 +18,17 @@ pub trait Journal: Send + Sync {
     ///
     /// Idempotent by id and digest. After an error the task may or may not exist: ask again with the same id.
     async fn create(&self, task: NewTask) -> Result<Created>;
+
+    /// Creates a task that begins with a part of another: its row, its events with their blob references, and the
+    /// reliance on each operation that it takes over, in one transaction that locks the source's row shared, so that
+    /// retention can't take it away meanwhile (PROTOCOL 20).
+    ///
+    /// Idempotent as [`Journal::create`] is.
+    ///
+    /// # Errors
+    /// `NotFound` where the source is gone; `Stale` where an operation that the fork relies on stands no more (undone,
+    /// repeated or forgotten since the source was read). Nothing of it is written then.
+    async fn fork(&self, fork: Fork) -> Result<Created>;
 
     /// Appends, all or nothing, together with key changes, handled messages and the row.
     ///

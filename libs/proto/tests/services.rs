@@ -31,7 +31,7 @@ fn every_service_has_its_verbs() {
     assert_eq!(verbs("IdempotencyService"), "Begin Extend Complete Release FailFinal Get List Forget");
     assert_eq!(
         verbs("CheckpointService"),
-        "CreateTask Append Load Follow GetTaskRow ListTasks PutSnapshot GetLastGood InstanceSession Claim ReleaseTask PutInbox \
+        "CreateTask CreateFork Append Load Follow GetTaskRow ListTasks PutSnapshot GetLastGood InstanceSession Claim ReleaseTask PutInbox \
          ListInbox ClaimKey ExtendKey CompleteKey ReleaseKey FailKey GetKey ListKeys ForgetKey Prune MarkRestored ListRestores PutBlob GetBlob \
          PutCheckpoint PutCheckpointWrites GetCheckpoint ListCheckpoints CopyCheckpoints PruneCheckpoints"
     );

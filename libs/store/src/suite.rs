@@ -13,6 +13,7 @@ pub mod create;
 mod driver;
 mod fixture;
 pub mod follow;
+pub mod forks;
 pub mod inbox;
 pub mod key_claims;
 pub mod key_verbs;
@@ -38,6 +39,17 @@ macro_rules! suite {
                 a_full_queue_refuses,
                 a_claimant_needs_a_session,
                 first_events_refer_to_stored_blobs_only,
+            }
+            forks {
+                a_fork_brings_its_events_and_keeps_the_source_s_blobs,
+                a_fork_counts_in_what_it_relies_on,
+                a_source_asks_before_it_undoes_what_a_fork_relies_on,
+                what_stands_no_more_is_not_relied_on,
+                a_refused_fork_leaves_no_trace,
+                the_same_fork_is_the_same_task,
+                a_fork_needs_its_source,
+                a_fork_outlives_its_source,
+                a_long_fork_comes_whole,
             }
             append {
                 events_are_numbered_without_gaps,

@@ -80,9 +80,12 @@ pub enum Message {
     },
     /// Undo what a finished task did (PROTOCOL 14).
     Compensate {
-        /// Only this step and what came after it; none: all.
+        /// Only this step and all that depends on it; none: all.
         #[serde(default)]
         from: Option<StepId>,
+        /// Why, for people.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
     },
     /// A worker came: what waits for a tool looks again. Sent by an orchestrator.
     ToolsChanged,

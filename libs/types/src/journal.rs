@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::key::{KeyChange, KeyOp, KeyRow};
+use crate::key::{Key, KeyChange, KeyOp, KeyRow};
 use crate::last_good::NewLastGood;
 use crate::task::WaitReason;
 use crate::{
@@ -196,6 +196,28 @@ pub struct NewTask {
     pub queue_limit: u64,
     /// How soon it is claimed, among the tasks of its namespace.
     pub priority: Priority,
+}
+
+/// A task that begins with a part of another (PROTOCOL 7, 20).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fork {
+    /// The new task. Its events hold what it takes over, with the blobs that these refer to.
+    pub task: NewTask,
+    /// The task of which it is a fork.
+    pub source: TaskId,
+    /// What it relies on: each must still stand when it is created.
+    pub relies_on: Vec<Reliance>,
+}
+
+/// An operation whose result another task takes over: its undo is asked about from now on (PROTOCOL 7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reliance {
+    /// The call that takes the result over.
+    pub call: CallId,
+    /// The key of the operation.
+    pub key: Key,
+    /// The generation that has the result.
+    pub generation: u32,
 }
 
 /// What became of a creation.

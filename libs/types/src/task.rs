@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::plan::Plan;
-use crate::{Namespace, OwnerId, Priority, TaskId, Timestamp, ToolManifest};
+use crate::{Namespace, OwnerId, Priority, StepId, TaskId, Timestamp, ToolManifest};
 
 closed_list! {
     /// Where a task is (DESIGN section 7).
@@ -152,6 +152,21 @@ pub struct TaskSpec {
     /// The W3C `traceparent` that the caller sent, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// The task of which it is a fork, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<ForkOrigin>,
+}
+
+/// Where a fork begins: what had ended there in its source is taken over (PROTOCOL 7).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ForkOrigin {
+    /// The source.
+    pub task: TaskId,
+    /// The source's last event of which the fork knows.
+    pub at_seq: u64,
+    /// The step from which on nothing was taken over, with all that depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_step: Option<StepId>,
 }
 
 /// What a task does. Agent loops join plans here (DESIGN section 3).

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::Checkpoint;
 use crate::verbs::{
-    blobs, checkpoints, claims, follow, inbox, journal, keys, load, prune, restores, session, tasks,
+    blobs, checkpoints, claims, follow, fork, inbox, journal, keys, load, prune, restores, session, tasks,
 };
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -18,6 +18,13 @@ type Stream<T> = BoxStream<'static, Result<T, Status>>;
 impl CheckpointService for Checkpoint {
     async fn create_task(&self, request: Request<v1::CreateTaskRequest>) -> Answer<v1::CreateTaskResponse> {
         Ok(Response::new(journal::create(self, request.into_inner()).await?))
+    }
+
+    async fn create_fork(
+        &self,
+        request: Request<Streaming<v1::CreateForkRequest>>,
+    ) -> Answer<v1::CreateForkResponse> {
+        Ok(Response::new(fork::create(self, request.into_inner()).await?))
     }
 
     async fn append(&self, request: Request<v1::AppendRequest>) -> Answer<v1::AppendResponse> {

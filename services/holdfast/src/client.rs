@@ -88,6 +88,17 @@ impl Client {
         self.answer(self.api.clone().cancel_task(request).await)
     }
 
+    pub(crate) async fn fork(&self, request: v1::ForkTaskRequest) -> Result<v1::ForkTaskResponse> {
+        self.answer(self.api.clone().fork_task(request).await)
+    }
+
+    pub(crate) async fn compensate(
+        &self,
+        request: v1::CompensateTaskRequest,
+    ) -> Result<v1::CompensateTaskResponse> {
+        self.answer(self.api.clone().compensate_task(request).await)
+    }
+
     pub(crate) async fn resume(&self, request: v1::ResumeTaskRequest) -> Result<v1::ResumeTaskResponse> {
         self.answer(self.api.clone().resume_task(request).await)
     }

@@ -53,6 +53,9 @@ impl Tree {
         object.insert("duration_us".to_owned(), json!(took.map(|took| took.to_string())));
         object.insert("ended".to_owned(), json!(record.how()));
         object.insert("error".to_owned(), json!(record.fate.error()));
+        if let What::Call { recorded_by: Some(by), .. } = &record.what {
+            object.insert("recorded_by".to_owned(), json!(by));
+        }
         Value::Object(object)
     }
 
@@ -132,6 +135,7 @@ fn marks(record: &Record) -> String {
     }
     match &record.what {
         What::Life { .. } | What::Finish { .. } => marks.extend(record.how().map(str::to_owned)),
+        What::Call { recorded_by: Some(by), .. } => marks.push(format!("done by {by}")),
         What::Call { retries, .. } if *retries > 0 => marks.push(format!("retried {retries}")),
         _ => {}
     }
@@ -178,6 +182,7 @@ mod tests {
             direction: Direction::Forward,
             end: None,
             retries: 1,
+            recorded_by: None,
         };
         let task = What::Task { name: "trip".into(), namespace: "default".into() };
         let records = vec![

@@ -9,8 +9,12 @@ mod breakers;
 mod cli;
 #[path = "system/cluster.rs"]
 mod cluster;
+#[path = "system/compensation.rs"]
+mod compensation;
 #[path = "system/dependency.rs"]
 mod dependency;
+#[path = "system/forks.rs"]
+mod forks;
 #[path = "system/interrupt.rs"]
 mod interrupt;
 #[path = "system/journal.rs"]

@@ -28,8 +28,8 @@ mod shared;
 pub mod timeline;
 
 pub use api::{
-    Accepted, ApiError, Asked, HistoryPage, HistoryQuery, Orchestrator, Question, Sent, StepCounts,
-    Submission, Subtask, SubtaskPage, SubtaskQuery, TaskView, WatchItem, WatchStream,
+    Accepted, ApiError, Asked, ForkRequest, HistoryPage, HistoryQuery, Orchestrator, Question, Sent,
+    StepCounts, Submission, Subtask, SubtaskPage, SubtaskQuery, TaskView, WatchItem, WatchStream,
 };
 pub use config::Config;
 pub use deps::{Deps, Host, NoHost};

@@ -141,14 +141,17 @@ steps:
         send(Message::Cancel { on_cancel: None, reason: String::new() }).await.unwrap(),
         TaskStatus::Finished
     );
-    send(Message::Compensate { from: None }).await.unwrap();
+    send(Message::Compensate { from: None, reason: String::new() }).await.unwrap();
     until(async || platform.worker.deeds() == ["a", "a~undo"]).await;
     until(async || {
         let view = running.orchestrator.get(task).await.unwrap();
         view.row.outcome == Some(TaskOutcome::Compensated)
     })
     .await;
-    assert!(matches!(send(Message::Compensate { from: None }).await, Err(ApiError::Refused { .. })));
+    assert!(matches!(
+        send(Message::Compensate { from: None, reason: String::new() }).await,
+        Err(ApiError::Refused { .. })
+    ));
 }
 
 #[tokio::test]
@@ -251,7 +254,20 @@ async fn the_wire_says_what_the_handle_says() {
     let missing = v1::GetTaskRequest { task_id: holdfast_runtime::Ids::system().task().to_string() };
     let status = service.get_task(tonic::Request::new(missing)).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::NotFound);
-    let fork = v1::ForkTaskRequest { task_id: id, ..Default::default() };
-    let status = service.fork_task(tonic::Request::new(fork)).await.unwrap_err();
-    assert_eq!(status.code(), tonic::Code::Unimplemented);
+    let fork = v1::ForkTaskRequest { task_id: id.clone(), from_step: "s1".into(), ..Default::default() };
+    let forked = service.fork_task(tonic::Request::new(fork.clone())).await.unwrap().into_inner();
+    assert!(forked.created);
+    let forked = forked.task.unwrap();
+    assert_eq!(forked.forked_from_task_id, id);
+    let got = v1::GetTaskRequest { task_id: forked.task_id };
+    let got = service.get_task(tonic::Request::new(got)).await.unwrap().into_inner().task.unwrap();
+    assert_eq!((got.forked_from_task_id == id, got.forked_at_seq > 0), (true, true));
+    let beyond = v1::ForkTaskRequest { at_seq: 9_999, ..fork };
+    let status = service.fork_task(tonic::Request::new(beyond)).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::OutOfRange);
+    // What has finished is not restarted: the answer says what to do instead.
+    let restart = v1::ResumeTaskRequest { task_id: id, from_step: "s1".into(), ..Default::default() };
+    let status = service.resume_task(tonic::Request::new(restart)).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::FailedPrecondition);
+    assert!(status.message().contains("holdfast fork") && status.message().contains("--from s1"), "{status}");
 }

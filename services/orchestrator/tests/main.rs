@@ -4,8 +4,10 @@
 mod api;
 mod breakers;
 mod common;
+mod compensation;
 mod driver;
 mod ejected;
+mod forks;
 mod front;
 mod front_order;
 mod heartbeats;

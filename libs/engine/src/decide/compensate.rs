@@ -3,7 +3,7 @@
 use holdfast_resilience::saga::{self, Deed, Dependencies, Next, Progress, Standing};
 use holdfast_types::manifest::Reversibility;
 use holdfast_types::plan::OnEnd;
-use holdfast_types::{CallId, Effect};
+use holdfast_types::{CallId, Effect, StepId};
 
 use super::Decided;
 use crate::event::{SettledBy, SettlingBegan};
@@ -62,8 +62,23 @@ impl Task {
         self.settling > 0 && self.calls.values().any(under_way)
     }
 
-    /// The forward calls that have an undo and did, or may have done, something.
+    /// The steps, by position, whose deeds are undone: from one on, or all.
+    pub(crate) fn part_to_undo(&self, from: Option<&StepId>) -> Vec<bool> {
+        match from.and_then(|step| self.step_index(step)) {
+            Some(step) => self.index.and_after(self.index.root(step), |_| false),
+            None => vec![true; self.steps.len()],
+        }
+    }
+
+    /// The forward calls that have an undo and did, or may have done, something, as far as they are to be undone.
     pub(crate) fn compensable(&self) -> Vec<Deed> {
+        self.compensable_from(self.undo_from.as_ref())
+    }
+
+    /// As [`Task::compensable`], from a step on.
+    pub(crate) fn compensable_from(&self, from: Option<&StepId>) -> Vec<Deed> {
+        let part = self.part_to_undo(from);
+        let has_undo = |call: &Call| has_undo(call) && part[call.step];
         let mut deeds = Vec::new();
         for (order, id) in self.deeds.iter().enumerate() {
             if self.calls.get(id).is_some_and(has_undo) {

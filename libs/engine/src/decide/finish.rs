@@ -7,8 +7,9 @@ use holdfast_types::{Effect, Failure, Payload, SideEffect, TaskOutcome};
 use super::Decided;
 use super::compensate::waits_for_person;
 use crate::event::{Finished, Verdict};
-use crate::report::{Annotation, Report, Standing};
-use crate::state::{CallEnd, Course, Phase, Shared, Word};
+use crate::on::has_failed_to_undo;
+use crate::report::{Annotation, FailedUndo, Report, Standing};
+use crate::state::{CallEnd, Course, Phase, Pinned, Shared, Word};
 use crate::{Action, Env, Event, Task};
 
 impl Task {
@@ -43,8 +44,10 @@ impl Task {
             return true;
         }
         // What a person must settle before its undo is waited for; what has no undo is listed.
+        let part = self.part_to_undo(self.undo_from.as_ref());
         let waits = |call: &crate::state::Call| {
-            waits_for_person(call) && call.pinned.as_ref().is_some_and(|pinned| pinned.undo.is_some())
+            let has_undo = || call.pinned.as_ref().is_some_and(|pinned| pinned.undo.is_some());
+            waits_for_person(call) && part[call.step] && has_undo()
         };
         let pending = self.compensable().iter().any(|deed| !self.calls.contains_key(&deed.call.undo()));
         !self.calls.values().any(waits) && !pending
@@ -56,7 +59,9 @@ impl Task {
             OnEnd::Compensate => self.compensable(),
             OnEnd::Keep => Vec::new(),
         };
-        let standing = wanted.iter().any(|deed| !self.is_undone(&deed.call));
+        // An undo that failed for good has failed, whichever part is undone now.
+        let failed = on_end == OnEnd::Compensate && self.calls.values().any(has_failed_to_undo);
+        let standing = failed || wanted.iter().any(|deed| !self.is_undone(&deed.call));
         let undone = wanted.iter().any(|deed| self.is_undone(&deed.call));
         let outcome = match (standing, undone, verdict) {
             (true, _, _) => TaskOutcome::CompensationFailed,
@@ -78,7 +83,7 @@ impl Task {
         }))
     }
 
-    fn is_undone(&self, forward: &holdfast_types::CallId) -> bool {
+    pub(crate) fn is_undone(&self, forward: &holdfast_types::CallId) -> bool {
         self.calls.get(&forward.undo()).is_some_and(|undo| {
             matches!(undo.phase, Phase::Ended(CallEnd::Succeeded | CallEnd::Replayed | CallEnd::Skipped))
         })
@@ -117,7 +122,8 @@ impl Task {
             }
         }
         if !self.is_forward() {
-            report.stands = self.deeds.iter().filter_map(|id| self.standing(id)).collect();
+            let part = self.part_to_undo(self.undo_from.as_ref());
+            report.stands = self.deeds.iter().filter_map(|id| self.standing(id, &part)).collect();
         }
         report.unknown = self
             .calls
@@ -131,21 +137,36 @@ impl Task {
         report
     }
 
-    fn standing(&self, id: &holdfast_types::CallId) -> Option<Standing> {
+    fn standing(&self, id: &holdfast_types::CallId, part: &[bool]) -> Option<Standing> {
         if self.is_undone(id) {
             return None;
         }
-        let has_undo = self.calls.get(id)?.pinned.as_ref().is_some_and(|pinned| pinned.undo.is_some());
+        let call = self.calls.get(id)?;
+        let pinned = call.pinned.as_ref();
+        let has_undo = pinned.is_some_and(|pinned| pinned.undo.is_some());
         let undo = self.calls.get(&id.undo());
-        if let Some(Shared { tasks, word: Word::Awaited | Word::Keep }) = undo.and_then(|undo| undo.shared) {
-            let why = format!("shared with {tasks} other task(s), which were answered from it");
-            return Some(Standing { call: id.clone(), why });
-        }
-        let why = match (undo.and_then(|undo| undo.failure.as_ref()), has_undo) {
-            (Some(failure), _) => format!("its undo failed: {failure}"),
-            (None, true) => "its undo was not run".to_owned(),
-            (None, false) => "it has no undo".to_owned(),
+        let asked_from = self.undo_from.as_ref().filter(|_| !part[call.step] && has_undo);
+        let shared = undo.and_then(|undo| undo.shared).filter(|shared| shared.word != Word::Undo);
+        let why = match (shared, undo.and_then(|undo| undo.failure.as_ref()), asked_from) {
+            (Some(Shared { tasks, .. }), _, _) => {
+                format!("shared with {tasks} other task(s), which were answered from it")
+            }
+            (None, Some(failure), _) => format!("its undo failed: {failure}"),
+            (None, None, Some(from)) => format!("only '{from}' and what depends on it was to be undone"),
+            (None, None, None) if has_undo => "its undo was not run".to_owned(),
+            (None, None, None) => "it has no undo".to_owned(),
         };
-        Some(Standing { call: id.clone(), why })
+        let failed = undo.and_then(|undo| Some((undo, undo.failure.clone()?)));
+        Some(Standing {
+            call: id.clone(),
+            why,
+            tool: Some(call.tool.clone()),
+            key: pinned.map(Pinned::tool_key),
+            undo: failed.map(|(undo, failure)| FailedUndo {
+                call: undo.id.clone(),
+                attempts: u32::try_from(undo.attempts.len()).unwrap_or(u32::MAX),
+                failure,
+            }),
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! How calls end apart from an attempt: replayed, failed, probed, stood in for.
 
 use holdfast_types::task::ResultSource;
-use holdfast_types::{CallId, Failure, Payload, TaskId, Timestamp};
+use holdfast_types::{CallId, Failure, Key, Payload, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The key's recorded result answers the call: nothing was executed, and no undo is registered (PROTOCOL 7).
@@ -15,6 +15,19 @@ pub struct CallReplayed {
     pub recorded_at: Timestamp,
     /// The recorded result, or the recorded failure.
     pub outcome: Replayed,
+    /// The key whose row has it, so that a fork of this task can rely on the same row; none for what changed nothing,
+    /// and in journals from before 0.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<RecordedKey>,
+}
+
+/// The row of the key table that has a recorded outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedKey {
+    /// The key.
+    pub key: Key,
+    /// The generation that has the outcome.
+    pub generation: u32,
 }
 
 /// What a key's row answers.

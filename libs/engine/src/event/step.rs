@@ -1,5 +1,6 @@
 //! Steps.
 
+use holdfast_types::task::StepStatus;
 use holdfast_types::{Failure, StepId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,4 +37,36 @@ pub struct StepFailed {
     pub index: Option<u32>,
     /// Why.
     pub failure: Failure,
+}
+
+/// A step of the task of which this one is a fork, as it ended there: it is not run here. What its calls brought follows
+/// as `call_replayed` and `stood_in`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepInherited {
+    /// The step.
+    pub step: StepId,
+    /// How it ended.
+    pub status: StepStatus,
+    /// The elements of the list, for a fan-out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<Vec<Value>>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// The subtasks that ended without a call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slots: Vec<InheritedSlot>,
+}
+
+/// A subtask that ended without a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InheritedSlot {
+    /// The item, in a fan-out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u32>,
+    /// How it ended.
+    pub status: StepStatus,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
 }

@@ -267,20 +267,24 @@ impl Task {
         self.steps[position].failure = Some(failure.clone());
         self.end_step(position, StepStatus::Failed, at);
         self.look_at_calls_of(position);
-        if self.index.group_of(position).is_some() {
-            return;
+        if self.fails_the_task(position) {
+            let spec = self.spec.clone();
+            let plan = plan_of(&spec);
+            let (step, on_end) = (plan.steps[position].id.clone(), plan.on_failure);
+            self.doom_task(Verdict::Failed { step, failure }, on_end);
         }
-        let spec = self.spec.clone();
-        let step = &plan_of(&spec).steps[position];
+    }
+
+    /// Says whether the task fails with a step: no group judges it, and it is more than noted.
+    pub(crate) fn fails_the_task(&self, position: usize) -> bool {
+        let step = &self.plan().steps[position];
         let stated_quorum = match &step.kind {
             StepKind::FanOut(fan_out) => fan_out.quorum != Quorum::ByImportance,
             StepKind::Group(_) => true,
             StepKind::Call(_) => false,
         };
-        if step.importance != Importance::Optional || stated_quorum {
-            let (id, on_end) = (step.id.clone(), plan_of(&spec).on_failure);
-            self.doom_task(Verdict::Failed { step: id, failure }, on_end);
-        }
+        let alone = self.index.group_of(position).is_none();
+        alone && (step.importance != Importance::Optional || stated_quorum)
     }
 
     /// Ends a group where its members say that it has ended, or that its quorum stands or is lost.

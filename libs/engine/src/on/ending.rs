@@ -127,7 +127,12 @@ impl Task {
     }
 
     pub(super) fn on_finished(&mut self, e: &Finished, at: Timestamp) -> Result<(), String> {
+        let verdict = match &self.course {
+            Course::Ending { verdict, .. } => Some(verdict.clone()),
+            _ => None,
+        };
         self.course = Course::Finished(Box::new(End {
+            verdict,
             outcome: e.outcome,
             output: e.output.clone(),
             failure: e.failure.clone(),

@@ -4,11 +4,15 @@
 mod attempt;
 mod conclude;
 mod ending;
+mod inherited;
 mod outcome;
 mod person;
+mod reopened;
 mod restored;
 mod step;
 mod wait;
+
+pub(crate) use reopened::has_failed_to_undo;
 
 use holdfast_types::Timestamp;
 
@@ -36,6 +40,7 @@ impl Task {
             }
             Event::StepEntered(e) => self.on_step_entered(e, at),
             Event::StepFailed(e) => self.on_step_failed(e, at),
+            Event::StepInherited(e) => self.on_step_inherited(e, at),
             Event::AttemptStarted(e) => self.on_attempt_started(e, at),
             Event::AttemptNotStarted(e) => self.on_attempt_not_started(e, at),
             Event::AttemptAdopted(e) => self.on_attempt_adopted(e),

@@ -43,6 +43,7 @@ impl Task {
         self.tally.replays += 1;
         if let Some(call) = self.calls.get_mut(&e.call) {
             call.recorded_at = Some(e.recorded_at);
+            call.recorded_by = Some(e.from.clone());
         }
         match &e.outcome {
             Replayed::Result(result) => {
@@ -100,6 +101,7 @@ impl Task {
         self.recall(&e.call, at);
         if let (Some(recorded), Some(call)) = (&e.recorded, self.calls.get_mut(&e.call)) {
             call.recorded_at = Some(recorded.at);
+            call.recorded_by = Some(format!("{}/{}", recorded.task, recorded.call));
         }
         self.succeed_call(&e.call, e.result.clone(), CallEnd::StoodIn, e.source, at);
         Ok(())

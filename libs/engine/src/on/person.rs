@@ -6,7 +6,7 @@ use holdfast_types::{CallId, Class, Direction, Effect, Failure, Reason, Timestam
 
 use crate::Task;
 use crate::event::{Handling, MessageHandled, Question, QuestionAsked, Verdict};
-use crate::state::{CallEnd, Course, Grown, Pause, Phase, Shared, Undos, Word};
+use crate::state::{CallEnd, Grown, Pause, Phase, Shared, Undos, Word};
 
 impl Task {
     pub(super) fn on_question_asked(&mut self, e: &QuestionAsked, at: Timestamp) -> Result<(), String> {
@@ -39,19 +39,17 @@ impl Task {
                 self.let_out();
                 self.doom_task(Verdict::Cancelled { reason: reason.clone() }, on_end);
             }
-            Message::ResolveOutcome { call, resolution, .. } => self.resolve(call, resolution, at),
+            Message::ResolveOutcome { call, resolution, .. } => {
+                self.reopen_for(call, at);
+                self.resolve(call, resolution, at);
+            }
             Message::Pause => self.pause = Pause::Paused,
             Message::Resume { .. } => {
                 self.pause = Pause::Going;
                 self.let_out();
                 self.look_again();
             }
-            Message::Compensate { .. } => {
-                let verdict = Verdict::Cancelled { reason: "compensation was asked for".to_owned() };
-                self.course =
-                    Course::Ending { verdict, on_end: holdfast_types::plan::OnEnd::Compensate, since: at };
-                self.look_at_everything();
-            }
+            Message::Compensate { from, .. } => self.compensate(from.clone(), at),
             Message::ToolsChanged => self.look_for_tools(at),
             Message::Approve { call, decision, .. } => self.decide_shared(call, *decision, at),
             Message::Answer { .. } | Message::Inject { .. } | Message::ChildEnded { .. } => {}

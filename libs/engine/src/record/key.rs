@@ -3,7 +3,7 @@
 use holdfast_types::key::{Holder, KeyRow, KeyState};
 use holdfast_types::{CallId, Class, Direction, Effect, Failure, Reason};
 
-use crate::event::{CallFailed, CallReplayed, Question, QuestionAsked, Replayed};
+use crate::event::{CallFailed, CallReplayed, Question, QuestionAsked, RecordedKey, Replayed};
 use crate::state::{Busy, HeldKey, Phase, Withheld};
 use crate::{Env, Event, Task};
 
@@ -71,6 +71,7 @@ impl Task {
                 from: row.holder.to_string(),
                 recorded_at: row.changed_at,
                 outcome,
+                key: Some(RecordedKey { key: row.key.clone(), generation: row.generation }),
             })]
         };
         let failed = |class, reason, message: String| {

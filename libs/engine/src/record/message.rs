@@ -1,7 +1,8 @@
 //! Messages of the inbox: taken or refused, never lost (PROTOCOL 10, 11).
 
 use holdfast_types::inbox::{InboxMessage, Message, Resolution};
-use holdfast_types::{SideEffect, TaskOutcome};
+use holdfast_types::plan::OnEnd;
+use holdfast_types::{SideEffect, StepId};
 
 use crate::event::{Handling, MessageHandled, NoteAdded, NoteKind, Question};
 use crate::state::{Course, Pause};
@@ -23,22 +24,20 @@ impl Task {
         [Some(handled), note].into_iter().flatten().collect()
     }
 
-    fn refusal(&self, message: &Message) -> Option<String> {
-        if let Message::Compensate { .. } = message {
-            return match &self.course {
-                Course::Finished(_) if self.pivot.is_some() => {
-                    Some("something that can't be taken back has succeeded: nothing is undone".to_owned())
-                }
-                Course::Finished(end)
-                    if matches!(end.outcome, TaskOutcome::Succeeded | TaskOutcome::Degraded) =>
-                {
-                    None
-                }
-                _ => Some("only a task that has SUCCEEDED or DEGRADED can be compensated".to_owned()),
-            };
-        }
+    /// Why a message would be refused as the task is now; none: it would be taken.
+    #[must_use]
+    pub fn refusal(&self, message: &Message) -> Option<String> {
         if let Course::Finished(end) = &self.course {
-            return Some(format!("already finished: {}", end.outcome));
+            return match message {
+                Message::Compensate { from, .. } => self.refused_compensation(from.as_ref()),
+                Message::ResolveOutcome { call, resolution, .. } if self.is_failed_undo(call) => {
+                    let known = *resolution == Resolution::DidNotHappen;
+                    known.then(|| {
+                        format!("that {call} did not happen is known: undo it by hand, or let it run again")
+                    })
+                }
+                _ => Some(format!("already finished: {}", end.outcome)),
+            };
         }
         match message {
             Message::Cancel { .. } => {
@@ -68,12 +67,29 @@ impl Task {
                 Some("neither paused nor quarantined".to_owned())
             }
             Message::ChildEnded { call, .. } => Some(format!("{call} started no child")),
-            Message::Pause
-            | Message::Resume { .. }
-            | Message::Inject { .. }
-            | Message::Compensate { .. }
-            | Message::ToolsChanged => None,
+            Message::Pause | Message::Resume { .. } | Message::Inject { .. } | Message::ToolsChanged => None,
+            Message::Compensate { .. } => Some(match self.course_beneath() {
+                Course::Ending { on_end: OnEnd::Compensate, .. } => {
+                    "the task is being undone already".to_owned()
+                }
+                _ => "the task has not finished: cancel it instead".to_owned(),
+            }),
         }
+    }
+
+    /// A finished task is undone as far as something stands that can be, and nothing after it can't (PROTOCOL 14).
+    fn refused_compensation(&self, from: Option<&StepId>) -> Option<String> {
+        if self.pivot.is_some() {
+            return Some("something that can't be taken back has succeeded: nothing is undone".to_owned());
+        }
+        if let Some(step) = from.filter(|step| self.step_index(step).is_none()) {
+            return Some(format!("the plan has no step '{step}'"));
+        }
+        let left = self.compensable_from(from).iter().any(|deed| !self.is_undone(&deed.call));
+        (!left).then(|| match from {
+            Some(step) => format!("from '{step}' on there is nothing left to undo"),
+            None => "there is nothing left to undo".to_owned(),
+        })
     }
 
     fn refused_resolution(&self, call: &holdfast_types::CallId, resolution: &Resolution) -> Option<String> {

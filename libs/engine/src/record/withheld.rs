@@ -4,7 +4,7 @@ use holdfast_types::key::{Holder, KeyRow, KeyState};
 use holdfast_types::{CallId, Class, Failure, Key, Reason};
 
 use super::key::standing;
-use crate::event::{AttemptNotStarted, CallReplayed, Next, Probe, Probed, Replayed};
+use crate::event::{AttemptNotStarted, CallReplayed, Next, Probe, Probed, RecordedKey, Replayed};
 use crate::state::{AttemptState, Call, HeldKey, Phase, Withheld};
 use crate::{Env, Event, Task};
 
@@ -122,5 +122,6 @@ fn replay(id: &CallId, row: &KeyRow, outcome: Replayed) -> Event {
         from: row.holder.to_string(),
         recorded_at: row.changed_at,
         outcome,
+        key: Some(RecordedKey { key: row.key.clone(), generation: row.generation }),
     })
 }

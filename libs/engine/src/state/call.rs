@@ -50,6 +50,9 @@ pub(crate) struct Call {
     /// When the result that answers was recorded, where it is not this call's own.
     #[serde(default)]
     pub(crate) recorded_at: Option<Timestamp>,
+    /// Whose result that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) recorded_by: Option<String>,
     /// Until when an attempt may be under way that the window holds which a restore lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) lost_until: Option<Timestamp>,
@@ -311,6 +314,7 @@ impl Task {
             first_event_at: None,
             ended_at: None,
             recorded_at: None,
+            recorded_by: None,
             lost_until: None,
             hedge: None,
         };

@@ -63,6 +63,28 @@ impl Index {
         self.dependencies[step]
     }
 
+    /// Marks steps and all that depends on them. A group is marked with a member; where it is `whole`, its members are
+    /// marked with it.
+    pub(crate) fn and_after(&self, mut roots: Vec<usize>, whole: impl Fn(usize) -> bool) -> Vec<bool> {
+        let mut marked = vec![false; self.dependents.len()];
+        while let Some(step) = roots.pop() {
+            if std::mem::replace(&mut marked[step], true) {
+                continue;
+            }
+            roots.extend(self.dependents(step));
+            if let Some(group) = self.group_of(step) {
+                roots.push(group);
+                roots.extend(whole(group).then(|| self.members(group)).into_iter().flatten());
+            }
+        }
+        marked
+    }
+
+    /// A step as a root: a group with its members.
+    pub(crate) fn root(&self, step: usize) -> Vec<usize> {
+        std::iter::once(step).chain(self.members(step).iter().copied()).collect()
+    }
+
     pub(crate) fn members(&self, group: usize) -> &[usize] {
         &self.members[group]
     }

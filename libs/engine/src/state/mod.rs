@@ -44,6 +44,8 @@ pub struct Task {
     /// Deeds in the order in which they were completed: what an undo would undo.
     pub(crate) deeds: Vec<CallId>,
     pub(crate) undone: Vec<CallId>,
+    /// Only this step and what depends on it is undone; none: all. Set where a person asked for it.
+    pub(crate) undo_from: Option<StepId>,
     pub(crate) questions: BTreeMap<CallId, Question>,
     /// Set once a pivot has succeeded: nothing before it is undone any more.
     pub(crate) pivot: Option<CallId>,
@@ -87,6 +89,9 @@ pub(crate) struct End {
     pub(crate) failure: Option<holdfast_types::Failure>,
     pub(crate) report: Report,
     pub(crate) at: Timestamp,
+    /// The verdict that it ended with; none: it ended well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) verdict: Option<Verdict>,
 }
 
 /// Whether a person paused the task.
@@ -230,6 +235,7 @@ impl Task {
             calls: BTreeMap::new(),
             deeds: Vec::new(),
             undone: Vec::new(),
+            undo_from: None,
             questions: BTreeMap::new(),
             pivot: None,
             doom: None,

@@ -88,6 +88,12 @@ impl<'a> TracedCall<'a> {
         self.0.failure.as_ref()
     }
 
+    /// Whose recorded result answered it: `TASK/CALL`, or a client of the idempotency service.
+    #[must_use]
+    pub fn recorded_by(self) -> Option<&'a str> {
+        self.0.recorded_by.as_deref()
+    }
+
     /// Whether it goes its way.
     #[must_use]
     pub fn course(self) -> Course {

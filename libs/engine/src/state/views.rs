@@ -89,6 +89,8 @@ pub struct CallView {
     pub result: Payload,
     /// When the result that answers was recorded, where it is not this call's own.
     pub recorded_at: Option<Timestamp>,
+    /// Whose result that is: `TASK/CALL`, or a client of the idempotency service.
+    pub recorded_by: Option<String>,
     /// When the first attempt was intended.
     pub started_at: Option<Timestamp>,
     /// When it ended.
@@ -254,6 +256,7 @@ impl Task {
             args: call.pinned.as_ref().map(|pinned| pinned.args.clone()),
             result: call.result.clone(),
             recorded_at: call.recorded_at,
+            recorded_by: call.recorded_by.clone(),
             started_at: call.attempts.first().map(|attempt| attempt.started_at),
             ended_at: call.ended_at,
         })

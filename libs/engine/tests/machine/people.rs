@@ -102,7 +102,7 @@ fn a_paused_task_starts_nothing_and_goes_on_when_told() {
 fn a_finished_task_can_be_compensated_on_demand() {
     let mut sim = Sim::new(trip());
     assert_eq!(sim.run(), Some(TaskOutcome::Succeeded));
-    sim.send(Message::Compensate { from: None });
+    sim.send(Message::Compensate { from: None, reason: String::new() });
     assert_eq!(sim.run(), Some(TaskOutcome::Compensated));
     assert_eq!(sim.world.count("flight~undo"), 1);
     assert_eq!(sim.world.count("hotel~undo"), 1);

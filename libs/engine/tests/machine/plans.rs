@@ -153,5 +153,6 @@ pub fn spec(steps: Vec<Step>) -> TaskSpec {
         deadline_at: START.after(Duration::from_secs(24 * 3600)),
         priority: holdfast_types::Priority::default(),
         traceparent: None,
+        forked_from: None,
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use holdfast_engine::action::{Action, Look, SameArgs};
 use holdfast_engine::event::{LifeStarted, Proceed, Resume, WorkerLifetime};
+use holdfast_engine::fork::{ForkPoint, NoFork, inherit};
 use holdfast_engine::input::{EnteredStep, Fenced, Prepared, PreparedArgs};
 use holdfast_engine::{Env, Event, Grant, Input, Step, Task, encode};
 use holdfast_resilience::keys;
@@ -14,7 +15,7 @@ use holdfast_types::key::{Holder, KeyOp, KeyRow, KeyState};
 use holdfast_types::last_good::{LastGood, NewLastGood};
 use holdfast_types::plan::Items;
 use holdfast_types::restore::Restore;
-use holdfast_types::task::{TaskSpec, WaitReason};
+use holdfast_types::task::{ForkOrigin, TaskSpec, WaitReason};
 use holdfast_types::worker::CallRef;
 use holdfast_types::{
     InstanceId, Key, MessageId, Payload, Reason, TaskId, TaskOutcome, Timestamp, ToolName, WorkerId,
@@ -104,6 +105,36 @@ impl Sim {
         };
         sim.live(Resume::First);
         sim
+    }
+
+    /// A fork of this task, in the same world and over the same keys: as the orchestrator and the store make one.
+    pub fn fork(
+        &self,
+        id: TaskId,
+        point: &ForkPoint,
+        change: impl FnOnce(&mut TaskSpec),
+    ) -> Result<Self, NoFork> {
+        let inherited = inherit(self.task.id(), &self.journal, point)?;
+        let origin =
+            ForkOrigin { task: self.task.id(), at_seq: inherited.at_seq, from_step: point.from_step.clone() };
+        let mut spec = TaskSpec { forked_from: Some(origin), ..TaskSpec::clone(&inherited.spec) };
+        change(&mut spec);
+        let mut fork = Self::with_id(id, spec);
+        fork.journal.truncate(1);
+        for event in &inherited.events {
+            let seq = fork.journal.len() as u64 + 1;
+            fork.journal.push(row(event, seq, 0, self.now));
+        }
+        fork.keys.clone_from(&self.keys);
+        for on in &inherited.relies_on {
+            fork.keys.get_mut(&on.key).expect("the row stands").answered += 1;
+        }
+        (fork.now, fork.epoch) = (self.now, 0);
+        fork.world.clone_from(&self.world);
+        // What it remembers are the calls of another task.
+        fork.world.kill_worker();
+        fork.live(Resume::First);
+        Ok(fork)
     }
 
     /// Folds the journal and begins another life.
@@ -249,6 +280,13 @@ impl Sim {
         self.actions.iter().cloned().collect()
     }
 
+    /// Takes a message in now.
+    pub fn hear(&mut self, message: Message) {
+        let id = MessageId::new(self.performed.into(), [9; 10]);
+        let (task, at) = (self.task.id(), self.now);
+        self.feed(Input::Message(InboxMessage { id, task, at, from: None, message }));
+    }
+
     pub fn send(&mut self, message: Message) {
         self.inbox.push(message);
     }
@@ -257,9 +295,7 @@ impl Sim {
     pub fn run(&mut self) -> Option<TaskOutcome> {
         for _ in 0..100_000 {
             if let Some(message) = self.inbox.pop() {
-                let id = MessageId::new(self.performed.into(), [9; 10]);
-                let (task, at) = (self.task.id(), self.now);
-                self.feed(Input::Message(InboxMessage { id, task, at, from: None, message }));
+                self.hear(message);
                 continue;
             }
             if let Some(action) = self.actions.pop_front() {

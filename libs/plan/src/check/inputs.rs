@@ -80,7 +80,8 @@ fn is_identifier(name: &str) -> bool {
 
 /// Reads an input's value as it is given on a command line: as its schema's type says, else as JSON where it is
 /// JSON, else as text.
-pub(crate) fn read(schema: &Value, text: &str) -> Value {
+#[must_use]
+pub fn read(schema: &Value, text: &str) -> Value {
     let names_type = |name: &str| match schema.get("type") {
         Some(Value::String(kind)) => kind == name,
         Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == name),

@@ -81,8 +81,10 @@ mod tests {
             Just(Message::Pause),
             Just(Message::ToolsChanged),
             prop::option::of("\\PC{0,9}").prop_map(|note| Message::Resume { note }),
-            prop::option::of("[a-z]{1,9}")
-                .prop_map(|from| Message::Compensate { from: from.map(|id| StepId::try_new(&id).unwrap()) }),
+            prop::option::of("[a-z]{1,9}").prop_map(|from| Message::Compensate {
+                from: from.map(|id| StepId::try_new(&id).unwrap()),
+                reason: "asked for".to_owned(),
+            }),
             (any_call_id(), any_task_id(), any_json()).prop_map(|(call, child, value)| {
                 Message::ChildEnded { call, child, outcome: BTreeMap::from([("result".into(), value)]) }
             }),

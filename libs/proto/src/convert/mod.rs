@@ -10,6 +10,7 @@ mod closed;
 mod creation;
 mod failure;
 pub mod fields;
+mod fork;
 mod inbox;
 mod invalid;
 mod journal;

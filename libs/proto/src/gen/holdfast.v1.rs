@@ -2548,6 +2548,69 @@ pub mod create_task_response {
         QueueFull(QueueFull),
     }
 }
+/// Creates a fork, in parts.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateForkRequest {
+    /// The head first, then batches in order.
+    #[prost(oneof = "create_fork_request::Part", tags = "1, 2")]
+    pub part: ::core::option::Option<create_fork_request::Part>,
+}
+/// Nested message and enum types in `CreateForkRequest`.
+pub mod create_fork_request {
+    /// Which task, and of which it is a fork.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Head {
+        /// The task, without its events. Required.
+        #[prost(message, optional, tag = "1")]
+        pub task: ::core::option::Option<super::NewTask>,
+        /// The task of which it is a fork. Required.
+        #[prost(string, tag = "2")]
+        pub source_task_id: ::prost::alloc::string::String,
+        /// The bytes of all batches that follow, as messages; at most 64 MiB.
+        #[prost(uint64, tag = "3")]
+        pub size: u64,
+    }
+    /// Some of what a fork begins with.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Batch {
+        /// The next events; all batches together hold at least one.
+        #[prost(message, repeated, tag = "1")]
+        pub events: ::prost::alloc::vec::Vec<super::NewEvent>,
+        /// Operations that it relies on.
+        #[prost(message, repeated, tag = "2")]
+        pub relies_on: ::prost::alloc::vec::Vec<super::Reliance>,
+    }
+    /// The head first, then batches in order.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Part {
+        /// Which task, and of which it is a fork.
+        #[prost(message, tag = "1")]
+        Head(Head),
+        /// Some of what it begins with.
+        #[prost(message, tag = "2")]
+        Batch(Batch),
+    }
+}
+/// An operation whose result another task takes over: its undo is asked about from now on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Reliance {
+    /// The call that takes the result over. Required.
+    #[prost(string, tag = "1")]
+    pub call: ::prost::alloc::string::String,
+    /// The key of the operation. Required.
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+    /// The generation that has the result, from 1. Required.
+    #[prost(uint32, tag = "3")]
+    pub generation: u32,
+}
+/// What became of the creation of a fork.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateForkResponse {
+    /// As of any creation.
+    #[prost(message, optional, tag = "1")]
+    pub created: ::core::option::Option<CreateTaskResponse>,
+}
 /// A batch of appends.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AppendRequest {
@@ -4054,6 +4117,35 @@ pub mod checkpoint_service_client {
                 .insert(GrpcMethod::new("holdfast.v1.CheckpointService", "CreateTask"));
             self.inner.unary(req, path, codec).await
         }
+        /// Creates a task that begins with a part of another, sent in parts: its row, its events with their blob references, and
+        /// its reliance on each operation that it takes over, in one transaction that locks the source's row shared. Idempotent
+        /// by id and digest, as CreateTask. Errors: NOT_FOUND (the source is gone), FAILED_PRECONDITION (an operation that it
+        /// relies on stands no more), INVALID_ARGUMENT (the parts have another length than the head says), RESOURCE_EXHAUSTED
+        /// (`TOO_LARGE`: more than 64 MiB).
+        pub async fn create_fork(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::CreateForkRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateForkResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/holdfast.v1.CheckpointService/CreateFork",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("holdfast.v1.CheckpointService", "CreateFork"));
+            self.inner.client_streaming(req, path, codec).await
+        }
         /// Writes a batch of appends. Each is one transaction of its own: it succeeds or is refused alone, and is answered at
         /// its place. Idempotent by append id at the expected place. Refusals are answers, not errors.
         pub async fn append(
@@ -4889,6 +4981,18 @@ pub mod checkpoint_service_server {
             tonic::Response<super::CreateTaskResponse>,
             tonic::Status,
         >;
+        /// Creates a task that begins with a part of another, sent in parts: its row, its events with their blob references, and
+        /// its reliance on each operation that it takes over, in one transaction that locks the source's row shared. Idempotent
+        /// by id and digest, as CreateTask. Errors: NOT_FOUND (the source is gone), FAILED_PRECONDITION (an operation that it
+        /// relies on stands no more), INVALID_ARGUMENT (the parts have another length than the head says), RESOURCE_EXHAUSTED
+        /// (`TOO_LARGE`: more than 64 MiB).
+        async fn create_fork(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::CreateForkRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateForkResponse>,
+            tonic::Status,
+        >;
         /// Writes a batch of appends. Each is one transaction of its own: it succeeds or is refused alone, and is answered at
         /// its place. Idempotent by append id at the expected place. Refusals are answers, not errors.
         async fn append(
@@ -5278,6 +5382,53 @@ pub mod checkpoint_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/holdfast.v1.CheckpointService/CreateFork" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateForkSvc<T: CheckpointService>(pub Arc<T>);
+                    impl<
+                        T: CheckpointService,
+                    > tonic::server::ClientStreamingService<super::CreateForkRequest>
+                    for CreateForkSvc<T> {
+                        type Response = super::CreateForkResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::CreateForkRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CheckpointService>::create_fork(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateForkSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.client_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)
@@ -8420,9 +8571,12 @@ pub struct TaskSummary {
     /// The task of which it is a child; empty: none.
     #[prost(string, tag = "23")]
     pub parent_task_id: ::prost::alloc::string::String,
-    /// The task from which it was forked; empty: none.
+    /// The task from which it was forked; empty: none. Not in lists.
     #[prost(string, tag = "24")]
     pub forked_from_task_id: ::prost::alloc::string::String,
+    /// The last event of that task of which it knows; 0: it was not forked. Not in lists.
+    #[prost(uint64, tag = "25")]
+    pub forked_at_seq: u64,
 }
 /// How many steps of a task are where.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -8596,7 +8750,7 @@ pub struct Annotation {
     pub failure: ::core::option::Option<Failure>,
 }
 /// A call that stands.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Standing {
     /// The call.
     #[prost(string, tag = "1")]
@@ -8604,6 +8758,21 @@ pub struct Standing {
     /// Why it was not undone.
     #[prost(string, tag = "2")]
     pub why: ::prost::alloc::string::String,
+    /// The tool that did it.
+    #[prost(string, tag = "3")]
+    pub tool: ::prost::alloc::string::String,
+    /// The key by which the other side may know it.
+    #[prost(string, tag = "4")]
+    pub key: ::prost::alloc::string::String,
+    /// The call of its undo; empty: none was run, or it did not fail.
+    #[prost(string, tag = "5")]
+    pub undo: ::prost::alloc::string::String,
+    /// How many attempts of the undo were made.
+    #[prost(uint32, tag = "6")]
+    pub undo_attempts: u32,
+    /// What the last of them met.
+    #[prost(message, optional, tag = "7")]
+    pub undo_failure: ::core::option::Option<Failure>,
 }
 /// Asks for the subtasks of a task.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -8694,6 +8863,9 @@ pub struct Subtask {
     /// When the result was recorded, with the source REPLAY or LAST_GOOD; absent: it is this call's own.
     #[prost(message, optional, tag = "19")]
     pub recorded_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whose result it is, with the source REPLAY: `TASK/CALL`, or `client:NAME`; empty: this call's own.
+    #[prost(string, tag = "20")]
+    pub recorded_by: ::prost::alloc::string::String,
 }
 /// Asks to follow a task.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -9016,13 +9188,15 @@ pub struct ForkTaskRequest {
     /// The source. Required.
     #[prost(string, tag = "1")]
     pub task_id: ::prost::alloc::string::String,
-    /// Up to this event of the source, which must lie at a boundary without open calls; 0: up to `from_step`.
+    /// Up to this event of the source, which must lie at a boundary without open calls; 0: its last one.
     #[prost(uint64, tag = "2")]
     pub at_seq: u64,
-    /// The first step that the new task runs itself; empty: the first that had not begun at `at_seq`.
+    /// The first step that the new task runs itself, with all that depends on it; empty: those that had not ended at
+    /// `at_seq`, or had failed there.
     #[prost(string, tag = "3")]
     pub from_step: ::prost::alloc::string::String,
-    /// Inputs that differ from the source's, by name: one JSON value each, as text.
+    /// Inputs that differ from the source's, by name: one JSON value each, as text. One that an inherited step has read is
+    /// refused.
     #[prost(btree_map = "string, string", tag = "4")]
     pub inputs: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
@@ -9054,7 +9228,7 @@ pub struct CompensateTaskRequest {
     /// The task. Required.
     #[prost(string, tag = "1")]
     pub task_id: ::prost::alloc::string::String,
-    /// Only this step and what came after it; empty: all.
+    /// Only this step and all that depends on it; empty: all.
     #[prost(string, tag = "2")]
     pub from_step: ::prost::alloc::string::String,
     /// Why, for the record.
@@ -9650,8 +9824,8 @@ pub mod orchestrator_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Says what happened with a call whose outcome is unknown. Errors: NOT_FOUND (no such call), FAILED_PRECONDITION (the
-        /// call's outcome is known).
+        /// Says what happened with a call whose outcome is unknown, or that an undo was done by hand which had failed for good.
+        /// Errors: NOT_FOUND (no such call), FAILED_PRECONDITION (the call's outcome is known).
         pub async fn resolve_outcome(
             &mut self,
             request: impl tonic::IntoRequest<super::ResolveOutcomeRequest>,
@@ -9761,8 +9935,10 @@ pub mod orchestrator_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Makes a new task of the beginning of another, with other input. It inherits results, not undos. Repeatable under
-        /// the same id of the new task. Errors: NOT_FOUND, FAILED_PRECONDITION (the source has open calls at that place, or is
-        /// no longer kept), ALREADY_EXISTS (the new id with another body), INVALID_ARGUMENT, RESOURCE_EXHAUSTED.
+        /// the same id of the new task. Errors: NOT_FOUND (no such task, or it is no longer kept), FAILED_PRECONDITION (the
+        /// source has open calls at that place, or has undone what would be inherited), OUT_OF_RANGE (no such event),
+        /// ALREADY_EXISTS (the new id with another body), INVALID_ARGUMENT (a step or an input, also one that an inherited step
+        /// has read), RESOURCE_EXHAUSTED.
         pub async fn fork_task(
             &mut self,
             request: impl tonic::IntoRequest<super::ForkTaskRequest>,
@@ -9787,8 +9963,8 @@ pub mod orchestrator_service_client {
                 .insert(GrpcMethod::new("holdfast.v1.OrchestratorService", "ForkTask"));
             self.inner.unary(req, path, codec).await
         }
-        /// Undoes a task that has SUCCEEDED or is DEGRADED, or tries the undos again that failed for good. Errors: NOT_FOUND,
-        /// FAILED_PRECONDITION (nothing to undo, or a pivot stands).
+        /// Undoes what a finished task did, or tries the undos again that failed for good. Errors: NOT_FOUND,
+        /// FAILED_PRECONDITION (it has not finished, there is nothing left to undo, or a pivot stands).
         pub async fn compensate_task(
             &mut self,
             request: impl tonic::IntoRequest<super::CompensateTaskRequest>,
@@ -9910,8 +10086,8 @@ pub mod orchestrator_service_server {
             tonic::Response<super::AnswerQuestionResponse>,
             tonic::Status,
         >;
-        /// Says what happened with a call whose outcome is unknown. Errors: NOT_FOUND (no such call), FAILED_PRECONDITION (the
-        /// call's outcome is known).
+        /// Says what happened with a call whose outcome is unknown, or that an undo was done by hand which had failed for good.
+        /// Errors: NOT_FOUND (no such call), FAILED_PRECONDITION (the call's outcome is known).
         async fn resolve_outcome(
             &self,
             request: tonic::Request<super::ResolveOutcomeRequest>,
@@ -9947,8 +10123,10 @@ pub mod orchestrator_service_server {
             tonic::Status,
         >;
         /// Makes a new task of the beginning of another, with other input. It inherits results, not undos. Repeatable under
-        /// the same id of the new task. Errors: NOT_FOUND, FAILED_PRECONDITION (the source has open calls at that place, or is
-        /// no longer kept), ALREADY_EXISTS (the new id with another body), INVALID_ARGUMENT, RESOURCE_EXHAUSTED.
+        /// the same id of the new task. Errors: NOT_FOUND (no such task, or it is no longer kept), FAILED_PRECONDITION (the
+        /// source has open calls at that place, or has undone what would be inherited), OUT_OF_RANGE (no such event),
+        /// ALREADY_EXISTS (the new id with another body), INVALID_ARGUMENT (a step or an input, also one that an inherited step
+        /// has read), RESOURCE_EXHAUSTED.
         async fn fork_task(
             &self,
             request: tonic::Request<super::ForkTaskRequest>,
@@ -9956,8 +10134,8 @@ pub mod orchestrator_service_server {
             tonic::Response<super::ForkTaskResponse>,
             tonic::Status,
         >;
-        /// Undoes a task that has SUCCEEDED or is DEGRADED, or tries the undos again that failed for good. Errors: NOT_FOUND,
-        /// FAILED_PRECONDITION (nothing to undo, or a pivot stands).
+        /// Undoes what a finished task did, or tries the undos again that failed for good. Errors: NOT_FOUND,
+        /// FAILED_PRECONDITION (it has not finished, there is nothing left to undo, or a pivot stands).
         async fn compensate_task(
             &self,
             request: tonic::Request<super::CompensateTaskRequest>,

@@ -20,31 +20,49 @@ impl Write for Create {
     type Answer = Created;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Created, Failed> {
-        let task = &self.0;
-        let now = tx.now;
-        if let Some(row) = existing(&mut *tx.connection, task).await? {
-            let same = row.digest == task.digest;
-            return Ok(if same { Created::Same(Box::new(row)) } else { Created::Conflict });
+        if let Some(answer) = admit(tx, &self.0).await? {
+            return Ok(answer);
         }
-        if unfinished(&mut *tx.connection, task).await? >= task.queue_limit {
-            return Ok(Created::QueueFull { limit: task.queue_limit });
-        }
-        if let Some(claimant) = &task.claimant {
-            sessions::require(&mut *tx.connection, claimant.instance, now).await?;
-        }
-        if !insert(&mut *tx.connection, task, now.micros()).await? {
-            // Made by another just now: the next run finds it.
-            return Err(Failed::Raced);
-        }
-        insert_blobs(&mut *tx.connection, task).await?;
-        insert_events(&mut *tx.connection, task).await?;
-        tx.count(vec![(task.namespace.as_str().to_owned(), 1)]).await?;
-        tx.news.tasks.push(task.id);
-        if task.claimant.is_none() {
-            tx.news.woken.push(task.id);
-        }
-        Ok(Created::New { epoch: epoch(task), last_seq: task.events.len() as u64 })
+        write_row(tx, &self.0).await?;
+        write_content(tx, &self.0).await
     }
+}
+
+/// Answers where there is nothing to create.
+pub(super) async fn admit(tx: &mut Tx<'_>, task: &NewTask) -> Result<Option<Created>, Failed> {
+    if let Some(row) = existing(&mut *tx.connection, task).await? {
+        let same = row.digest == task.digest;
+        return Ok(Some(if same { Created::Same(Box::new(row)) } else { Created::Conflict }));
+    }
+    if unfinished(&mut *tx.connection, task).await? >= task.queue_limit {
+        return Ok(Some(Created::QueueFull { limit: task.queue_limit }));
+    }
+    if let Some(claimant) = &task.claimant {
+        sessions::require(&mut *tx.connection, claimant.instance, tx.now).await?;
+    }
+    Ok(None)
+}
+
+/// Writes the row.
+pub(super) async fn write_row(tx: &mut Tx<'_>, task: &NewTask) -> Result<(), Failed> {
+    let now = tx.now.micros();
+    match insert(&mut *tx.connection, task, now).await? {
+        true => Ok(()),
+        // Made by another just now: the next run finds it.
+        false => Err(Failed::Raced),
+    }
+}
+
+/// Writes what belongs to the row; the last part of a transaction.
+pub(super) async fn write_content(tx: &mut Tx<'_>, task: &NewTask) -> Result<Created, Failed> {
+    insert_blobs(&mut *tx.connection, task).await?;
+    insert_events(&mut *tx.connection, task).await?;
+    tx.count(vec![(task.namespace.as_str().to_owned(), 1)]).await?;
+    tx.news.tasks.push(task.id);
+    if task.claimant.is_none() {
+        tx.news.woken.push(task.id);
+    }
+    Ok(Created::New { epoch: epoch(task), last_seq: task.events.len() as u64 })
 }
 
 fn epoch(task: &NewTask) -> u64 {

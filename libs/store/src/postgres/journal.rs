@@ -4,13 +4,14 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use holdfast_ports::{Error, Journal, Result};
 use holdfast_types::TaskId;
-use holdfast_types::journal::{Append, Appended, Created, EventRow, Loaded, NewTask, Snapshot};
+use holdfast_types::journal::{Append, Appended, Created, EventRow, Fork, Loaded, NewTask, Snapshot};
 use holdfast_types::last_good::{LastGood, LastGoodKey};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::PostgresStore;
 use super::create::Create;
 use super::failed::{Bounded, Context};
+use super::fork::CreateFork;
 use super::rows::{self, EVENT, integer};
 use super::snapshots::PutSnapshot;
 use crate::follow::follow;
@@ -20,6 +21,10 @@ use crate::plain::no_such_task;
 impl Journal for PostgresStore {
     async fn create(&self, task: NewTask) -> Result<Created> {
         self.write(Create(task)).await
+    }
+
+    async fn fork(&self, fork: Fork) -> Result<Created> {
+        self.write(CreateFork(fork)).await
     }
 
     async fn append(&self, append: Append) -> Result<Appended> {

@@ -10,6 +10,7 @@ mod claims;
 mod config;
 mod create;
 mod failed;
+mod fork;
 mod inbox;
 mod journal;
 mod keys;

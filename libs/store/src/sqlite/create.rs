@@ -23,37 +23,64 @@ impl Write for Create {
     type Answer = Created;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Created, Failed> {
-        let task = &self.0;
-        let now = tx.now;
-        let connection = tx.open().await?;
-        if let Some(row) = existing(connection, task).await? {
-            let same = row.digest == task.digest;
-            return Ok(if same { Created::Same(Box::new(row)) } else { Created::Conflict });
+        match admit(tx, &self.0).await? {
+            Admission::Answered(answer) => Ok(answer),
+            Admission::Granted(content) => write(tx, &self.0, content).await,
         }
-        if unfinished(connection, task).await? >= task.queue_limit {
-            return Ok(Created::QueueFull { limit: task.queue_limit });
-        }
-        if let Some(claimant) = &task.claimant {
-            sessions::require(connection, claimant.instance, now).await?;
-        }
-        let blobs = require_blobs(connection, task).await?;
-        let labels = to_json(&task.labels)?;
-
-        let no = insert(connection, task, labels, now.micros()).await?;
-        insert_events(connection, task, no).await?;
-        for blob in blobs {
-            sqlx::query("INSERT INTO blob_refs (task, blob) VALUES (?, ?)")
-                .bind(no)
-                .bind(blob)
-                .execute(&mut *connection)
-                .await?;
-        }
-        tx.news.tasks.push(task.id);
-        if task.claimant.is_none() {
-            tx.news.woken.push(task.id);
-        }
-        Ok(Created::New { epoch: epoch(task), last_seq: task.events.len() as u64 })
     }
+}
+
+/// Whether there is something to create.
+pub(super) enum Admission {
+    /// There is not; this is the answer.
+    Answered(Created),
+    /// There is, with this content.
+    Granted(Content),
+}
+
+/// What a new task's rows hold that was looked up.
+pub(super) struct Content {
+    blobs: Vec<i64>,
+    labels: String,
+}
+
+/// Looks whether a task may be created, and writes nothing.
+pub(super) async fn admit(tx: &mut Tx<'_>, task: &NewTask) -> Result<Admission, Failed> {
+    let now = tx.now;
+    let connection = tx.open().await?;
+    if let Some(row) = existing(connection, task).await? {
+        let same = row.digest == task.digest;
+        let answer = if same { Created::Same(Box::new(row)) } else { Created::Conflict };
+        return Ok(Admission::Answered(answer));
+    }
+    if unfinished(connection, task).await? >= task.queue_limit {
+        return Ok(Admission::Answered(Created::QueueFull { limit: task.queue_limit }));
+    }
+    if let Some(claimant) = &task.claimant {
+        sessions::require(connection, claimant.instance, now).await?;
+    }
+    let blobs = require_blobs(connection, task).await?;
+    Ok(Admission::Granted(Content { blobs, labels: to_json(&task.labels)? }))
+}
+
+/// Writes a task that was admitted.
+pub(super) async fn write(tx: &mut Tx<'_>, task: &NewTask, content: Content) -> Result<Created, Failed> {
+    let now = tx.now;
+    let connection = tx.open().await?;
+    let no = insert(connection, task, content.labels, now.micros()).await?;
+    insert_events(connection, task, no).await?;
+    for blob in content.blobs {
+        sqlx::query("INSERT INTO blob_refs (task, blob) VALUES (?, ?)")
+            .bind(no)
+            .bind(blob)
+            .execute(&mut *connection)
+            .await?;
+    }
+    tx.news.tasks.push(task.id);
+    if task.claimant.is_none() {
+        tx.news.woken.push(task.id);
+    }
+    Ok(Created::New { epoch: epoch(task), last_seq: task.events.len() as u64 })
 }
 
 fn epoch(task: &NewTask) -> u64 {

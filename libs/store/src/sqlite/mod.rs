@@ -7,6 +7,7 @@ mod checkpoints;
 mod claims;
 mod create;
 mod failed;
+mod fork;
 mod inbox;
 mod journal;
 mod keys;

@@ -6,6 +6,7 @@ mod backlog;
 #[path = "../common/certificates.rs"]
 mod certificates;
 mod crash;
+mod forking;
 mod proxy;
 #[path = "../common/pruning.rs"]
 mod pruning;

@@ -4,6 +4,7 @@ pub(crate) mod blobs;
 pub(crate) mod checkpoints;
 pub(crate) mod claims;
 pub(crate) mod follow;
+pub(crate) mod fork;
 pub(crate) mod inbox;
 pub(crate) mod journal;
 pub(crate) mod keys;

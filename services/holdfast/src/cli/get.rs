@@ -3,7 +3,7 @@
 use holdfast_proto::convert::known;
 use holdfast_proto::v1;
 use holdfast_proto::v1::pending::Question;
-use holdfast_types::task::StepStatus;
+use holdfast_types::task::{ResultSource, StepStatus};
 use holdfast_types::{Reason, TaskOutcome};
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ use crate::client::Client;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::output::{json, table};
-use crate::run::summary::{pretty, told};
+use crate::run::summary::{pretty, standing, told};
 
 /// Show a task
 #[derive(Debug, clap::Args)]
@@ -91,6 +91,9 @@ fn shown(task: &v1::TaskSummary, missing: &[String], subtasks: &[v1::Subtask]) -
             task.lives.saturating_sub(1)
         ),
     ];
+    if !task.forked_from_task_id.is_empty() {
+        lines.push(format!("  forked from {} at event {}", task.forked_from_task_id, task.forked_at_seq));
+    }
     if !task.trace_id.is_empty() {
         lines.push(format!("  trace {}", task.trace_id));
     }
@@ -99,6 +102,9 @@ fn shown(task: &v1::TaskSummary, missing: &[String], subtasks: &[v1::Subtask]) -
     if let Some(failure) = task.result.as_ref().and_then(|result| result.failure.as_ref()) {
         lines.push(format!("  because {}", told(failure)));
     }
+    lines.extend(
+        task.result.as_ref().and_then(|result| result.report.as_ref()).map(standing).unwrap_or_default(),
+    );
     let rows: Vec<Vec<String>> = subtasks.iter().map(row).collect();
     if !rows.is_empty() {
         lines.push(table::lines(&rows));
@@ -138,5 +144,14 @@ fn row(subtask: &v1::Subtask) -> Vec<String> {
     let attempts =
         if subtask.attempts > 1 { format!("{} attempts", subtask.attempts) } else { String::new() };
     let failure = subtask.failure.as_ref().map(told).unwrap_or_default();
-    vec![format!("  {}", subtask.call), subtask.tool.clone(), status.to_owned(), attempts, failure]
+    let by = match subtask.recorded_by.as_str() {
+        "" => failure,
+        by => format!("{} of {by} {failure}", source(subtask)).trim_end().to_owned(),
+    };
+    vec![format!("  {}", subtask.call), subtask.tool.clone(), status.to_owned(), attempts, by]
+}
+
+/// Where a recorded result comes from, in a word.
+fn source(subtask: &v1::Subtask) -> &'static str {
+    known::<ResultSource>("source", subtask.source).map_or("recorded result", |source| source.as_str())
 }

@@ -2,12 +2,14 @@
 
 mod breakers;
 mod cancel;
+mod compensate;
 mod completions;
 mod config;
 mod decide;
 mod dev;
 mod doctor;
 mod example;
+mod fork;
 mod get;
 mod history;
 mod init;
@@ -75,6 +77,8 @@ enum Command {
     Watch(watch::Args),
     List(list::Args),
     Cancel(cancel::Args),
+    Fork(fork::Args),
+    Compensate(compensate::Args),
     History(history::Args),
     Trace(trace::Args),
     Tools(tools::Args),
@@ -159,6 +163,8 @@ impl Command {
             Self::Watch(args) => args.server.flags(),
             Self::List(args) => args.server.flags(),
             Self::Cancel(args) => args.server.flags(),
+            Self::Fork(args) => args.server.flags(),
+            Self::Compensate(args) => args.server.flags(),
             Self::History(args) => args.server.flags(),
             Self::Trace(args) => args.server.flags(),
             Self::Tools(args) => args.server.flags(),
@@ -185,6 +191,8 @@ impl Command {
             Self::Watch(args) => args.run(context).await,
             Self::List(args) => args.run(context).await,
             Self::Cancel(args) => args.run(context).await,
+            Self::Fork(args) => args.run(context).await,
+            Self::Compensate(args) => args.run(context).await,
             Self::History(args) => args.run(context).await,
             Self::Trace(args) => args.run(context).await,
             Self::Tools(args) => args.run(context).await,

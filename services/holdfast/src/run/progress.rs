@@ -59,6 +59,10 @@ impl Progress {
             Event::StepEntered(step) if step.proceed == Proceed::Skip => {
                 line('-', step.step.as_str(), "skipped: its condition is false")
             }
+            // What its calls brought is told by each.
+            Event::StepInherited(step) if !step.status.counts() => {
+                line('=', step.step.as_str(), &format!("taken over: {}", step.status))
+            }
             Event::StepFailed(failed) => {
                 let name = CallId::forward(failed.step, failed.index).to_string();
                 line('✗', &name, &told(&failed.failure))

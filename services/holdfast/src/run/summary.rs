@@ -74,11 +74,7 @@ impl Ended {
         lines.extend(self.result.failure.as_ref().map(|failure| format!("  because   {}", told(failure))));
         lines.extend(report.degraded.iter().map(|step| annotated("degraded", step)));
         lines.extend(report.missing.iter().map(|step| annotated("missing", step)));
-        lines.extend(report.undone.iter().map(|call| format!("  undone    {call}")));
-        lines.extend(report.stands.iter().map(|deed| format!("  stands    {}: {}", deed.call, deed.why)));
-        lines.extend(
-            report.unknown.iter().map(|call| format!("  unknown   {call}: nobody knows whether it happened")),
-        );
+        lines.extend(standing(&report));
         lines
     }
 
@@ -87,6 +83,22 @@ impl Ended {
         let (from, to) = (read(self.task.submitted_at)?, read(self.result.at)?);
         Some(short(to.since(from)))
     }
+}
+
+/// What became of what was done: what is undone, what stands and why, and what nobody knows.
+pub(crate) fn standing(report: &v1::TaskReport) -> Vec<String> {
+    let mut lines: Vec<String> = report.undone.iter().map(|call| format!("  undone    {call}")).collect();
+    for deed in &report.stands {
+        let tool = if deed.tool.is_empty() { String::new() } else { format!(" ({})", deed.tool) };
+        lines.push(format!("  stands    {}{tool}: {}", deed.call, deed.why));
+        if !deed.undo.is_empty() {
+            let times = if deed.undo_attempts == 1 { "attempt" } else { "attempts" };
+            lines.push(format!("            {}: {} {times}", deed.undo, deed.undo_attempts));
+        }
+    }
+    let unknown = |call: &String| format!("  unknown   {call}: nobody knows whether it happened");
+    lines.extend(report.unknown.iter().map(unknown));
+    lines
 }
 
 fn annotated(word: &str, step: &v1::Annotation) -> String {

@@ -47,10 +47,12 @@ pub enum ApiError {
     #[error("the call is another by now: look at it again")]
     Changed,
     /// A place beyond the journal's end.
-    #[error("after_seq {after_seq} lies beyond the last event, {last_seq}")]
+    #[error("{field} {seq} lies beyond the last event, {last_seq}")]
     OutOfRange {
+        /// The field that names it.
+        field: &'static str,
         /// What was asked for.
-        after_seq: u64,
+        seq: u64,
         /// The last event.
         last_seq: u64,
     },

@@ -6,7 +6,7 @@ use holdfast_engine::event::Event;
 use holdfast_engine::state::Summary;
 use holdfast_engine::{Task, decode};
 use holdfast_types::journal::EventRow;
-use holdfast_types::task::{StepStatus, TaskRow, TaskSpec};
+use holdfast_types::task::{ForkOrigin, StepStatus, TaskRow, TaskSpec};
 use holdfast_types::{CallId, Key, TaskId, Timestamp};
 
 use super::redact::Redactor;
@@ -26,6 +26,8 @@ pub struct TaskView {
     pub trace_id: String,
     /// When its time is up.
     pub deadline_at: Timestamp,
+    /// Where it begins, if it is a fork.
+    pub forked_from: Option<ForkOrigin>,
     /// What its journal says of it; what is sensitive is redacted.
     pub summary: Summary,
     /// How many steps are where.
@@ -86,6 +88,7 @@ impl Orchestrator {
             row,
             trace_id: export::trace_id(id, spec.traceparent.as_deref()),
             deadline_at: spec.deadline_at,
+            forked_from: spec.forked_from.clone(),
             summary: folded.redactor.summary(folded.task.summary()),
             steps,
             asked: super::question::asked(&folded),

@@ -1,7 +1,7 @@
 //! Sends a task a message: stored in its inbox, and acted on by whoever drives it (PROTOCOL 10).
 
 use holdfast_types::inbox::{InboxMessage, Message};
-use holdfast_types::{CallId, MessageId, TaskId, TaskOutcome, TaskStatus};
+use holdfast_types::{CallId, Direction, MessageId, StepId, TaskId, TaskStatus};
 
 use super::{ApiError, Orchestrator, Question};
 
@@ -29,7 +29,13 @@ impl Orchestrator {
         let finished = row.status == TaskStatus::Finished;
         match &sent.message {
             Message::Cancel { .. } if finished => return Ok(row.status),
-            Message::Compensate { .. } => compensable(row.status, row.outcome)?,
+            // What a finished task takes is judged by what it did.
+            message @ Message::Compensate { .. } => self.check_taken(task, row.status, message).await?,
+            message @ Message::ResolveOutcome { call, .. }
+                if finished && call.direction == Direction::Undo =>
+            {
+                self.check_taken(task, row.status, message).await?;
+            }
             _ if finished => {
                 let why = "the task has finished".to_owned();
                 return Err(ApiError::Refused { status: row.status, why });
@@ -60,6 +66,31 @@ impl Orchestrator {
         self.shared.deps.inbox.put(message).await?;
         self.instance.hint(task);
         Ok(row.status)
+    }
+
+    /// Why a task does not restart from a step: one that has finished is forked (PROTOCOL 14), and one that lives goes on
+    /// only where it stands.
+    pub(crate) async fn refused_restart(&self, task: TaskId, step: &StepId) -> ApiError {
+        let what = "restarting from a step is missing: a task that lives goes on only where it stands; leave from_step out";
+        match self.row(task).await {
+            Ok(row) if row.status == TaskStatus::Finished => {
+                let why = format!(
+                    "the task has finished: what comes after '{step}' runs again in a task of its own: \
+                     holdfast fork {task} --from {step}"
+                );
+                ApiError::Refused { status: row.status, why }
+            }
+            Ok(_) => ApiError::Unimplemented { what },
+            Err(error) => error,
+        }
+    }
+
+    /// Asks the task as it is stored whether it would take a message. Its driver judges again.
+    async fn check_taken(&self, task: TaskId, status: TaskStatus, message: &Message) -> Result<(), ApiError> {
+        match self.folded(task).await?.task.refusal(message) {
+            None => Ok(()),
+            Some(why) => Err(ApiError::Refused { status, why }),
+        }
     }
 
     async fn check_approval(
@@ -94,19 +125,6 @@ impl Orchestrator {
         match asked {
             Some(asked) if is_wanted(&asked.question) => Ok(asked.question),
             _ => Err(ApiError::Refused { status, why: format!("call {call} does not wait for this") }),
-        }
-    }
-}
-
-fn compensable(status: TaskStatus, outcome: Option<TaskOutcome>) -> Result<(), ApiError> {
-    match outcome {
-        Some(TaskOutcome::Succeeded | TaskOutcome::Degraded | TaskOutcome::CompensationFailed) => Ok(()),
-        Some(outcome) => Err(ApiError::Refused {
-            status,
-            why: format!("the task ended {outcome}: there is nothing to undo"),
-        }),
-        None => {
-            Err(ApiError::Refused { status, why: "the task has not finished: cancel it instead".to_owned() })
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The orchestrator without a transport: what the gRPC service and an embedded caller share, in the domain's words.
 
 mod error;
+mod fork;
+mod fork_inputs;
 mod get;
 mod history;
 mod list;
@@ -29,6 +31,7 @@ use crate::shared::Shared;
 use crate::{Config, Deps};
 
 pub use error::ApiError;
+pub use fork::ForkRequest;
 pub use get::{StepCounts, TaskView};
 pub use history::{HistoryPage, HistoryQuery};
 pub use message::Sent;

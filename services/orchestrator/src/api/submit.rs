@@ -7,11 +7,12 @@ use std::time::Duration;
 use holdfast_engine::{Task, encode};
 use holdfast_plan::{Document, Inputs, Tools, Validated, validate};
 use holdfast_resilience::keys;
-use holdfast_types::journal::{Created, EventRow, NewEvent, NewTask};
+use holdfast_types::journal::{Created, EventRow, Fork, NewEvent, NewTask};
 use holdfast_types::task::{DEFAULT_DEADLINE, TaskBody, TaskRow, TaskSpec};
 use holdfast_types::{Namespace, Plan, Priority, TaskId, TaskStatus, ToolManifest};
 use serde_json::{Map, Value, json};
 
+use super::fork::Inheritance;
 use super::{ApiError, Orchestrator};
 use crate::instance::Reservation;
 use crate::timeline::{self, export};
@@ -68,7 +69,7 @@ impl Orchestrator {
         let id = submission.task_id.unwrap_or_else(|| self.shared.deps.ids.task());
         let manifests = pinned(&validated.plan, &known);
         let spec = self.spec(submission, validated, manifests);
-        self.create(id, digest, spec).await
+        self.create(id, digest, spec, None).await
     }
 
     /// Finds the task of an id that was submitted before: whatever tools live now, it is the same task.
@@ -105,16 +106,29 @@ impl Orchestrator {
             submitted_at: now,
             deadline_at: now.after(longest),
             traceparent: submission.traceparent,
+            forked_from: None,
         }
     }
 
-    async fn create(&self, id: TaskId, digest: String, spec: TaskSpec) -> Result<Accepted, ApiError> {
+    /// Stores a task, and drives it here where there is room. A fork's journal goes on with what it takes over.
+    pub(super) async fn create(
+        &self,
+        id: TaskId,
+        digest: String,
+        spec: TaskSpec,
+        inherits: Option<Inheritance>,
+    ) -> Result<Accepted, ApiError> {
         let tracer = &self.shared.deps.tracer;
         let trace = export::of(tracer, id, spec.traceparent.as_deref());
         let root = timeline::submitted(&spec);
         let trace_id = export::trace_id(id, spec.traceparent.as_deref());
         let (row, priority) = (queued(id, &digest, &spec), spec.priority);
-        let event = encode(&Task::submitted(spec), row.submitted_at)
+        let inherited = inherits.as_ref().map_or(&[][..], |inherits| &inherits.events);
+        let submitted = Task::submitted(spec);
+        let events: Vec<NewEvent> = std::iter::once(&submitted)
+            .chain(inherited)
+            .map(|event| encode(event, row.submitted_at))
+            .collect::<Result<_, _>>()
             .map_err(|error| ApiError::Invalid { field: "plan".into(), why: error.to_string() })?;
         let reservation = self.instance.reserve();
         let task = NewTask {
@@ -123,19 +137,25 @@ impl Orchestrator {
             name: row.name.clone(),
             labels: row.labels.clone(),
             digest,
-            events: vec![event.clone()],
+            events: events.clone(),
             submitted_at: row.submitted_at,
             claimant: reservation.as_ref().map(Reservation::claimant),
             queue_limit: self.shared.config.queue_limit,
             priority,
         };
-        match self.shared.deps.journal.create(task).await? {
+        let created = match inherits {
+            None => self.shared.deps.journal.create(task).await?,
+            Some(Inheritance { source, relies_on, .. }) => {
+                self.shared.deps.journal.fork(Fork { task, source, relies_on }).await?
+            }
+        };
+        match created {
             Created::New { epoch, last_seq } => {
                 let status = if reservation.is_some() { TaskStatus::Running } else { TaskStatus::Queued };
                 // Zero-length, so that it stands there whatever dies.
                 export::export(tracer, &trace, [root]);
                 if let Some(reservation) = reservation {
-                    reservation.start(id, epoch, vec![first(event, epoch, last_seq)]);
+                    reservation.start(id, epoch, rows(events, epoch));
                 } else {
                     self.instance.hint(id);
                 }
@@ -150,7 +170,7 @@ impl Orchestrator {
         }
     }
 
-    async fn trace_id(&self, task: TaskId) -> Result<String, ApiError> {
+    pub(super) async fn trace_id(&self, task: TaskId) -> Result<String, ApiError> {
         let spec = self.spec_of(task).await?;
         Ok(export::trace_id(task, spec.traceparent.as_deref()))
     }
@@ -203,7 +223,10 @@ fn queued(id: TaskId, digest: &str, spec: &TaskSpec) -> TaskRow {
     }
 }
 
-fn first(event: NewEvent, epoch: u64, seq: u64) -> EventRow {
-    let NewEvent { at, kind, v, body, blobs: _ } = event;
-    EventRow { seq, epoch, at, kind, v, body }
+fn rows(events: Vec<NewEvent>, epoch: u64) -> Vec<EventRow> {
+    let row = |(event, seq)| {
+        let NewEvent { at, kind, v, body, blobs: _ } = event;
+        EventRow { seq, epoch, at, kind, v, body }
+    };
+    events.into_iter().zip(1..).map(row).collect()
 }

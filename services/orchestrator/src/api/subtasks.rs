@@ -59,6 +59,8 @@ pub struct Subtask {
     pub source: Option<ResultSource>,
     /// When that was recorded, where it is a recorded one.
     pub recorded_at: Option<Timestamp>,
+    /// Whose result that is.
+    pub recorded_by: Option<String>,
     /// The failure.
     pub failure: Option<Failure>,
     /// The effect over all attempts; none: never tried.
@@ -172,6 +174,7 @@ fn called(
         result: done.then(|| redactor.result(&step.id, call.result)),
         source: source.filter(|_| done),
         recorded_at: call.recorded_at.filter(|_| done),
+        recorded_by: call.recorded_by.filter(|_| done),
         failure: call.failure.filter(|_| !done).map(|failure| redactor.failure(failure)),
         effect,
         attempts: call.attempts,
@@ -196,6 +199,7 @@ fn not_called(redactor: &Redactor, step: &Step, view: &StepView, item: Option<&I
         result: None,
         source: None,
         recorded_at: None,
+        recorded_by: None,
         failure: failure.map(|failure| redactor.failure(failure)),
         effect: None,
         attempts: 0,

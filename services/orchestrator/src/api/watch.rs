@@ -68,7 +68,7 @@ impl Orchestrator {
     async fn state_after(&self, id: TaskId, after_seq: u64) -> Result<State, ApiError> {
         let row = self.row(id).await?;
         if after_seq > row.last_seq {
-            return Err(ApiError::OutOfRange { after_seq, last_seq: row.last_seq });
+            return Err(ApiError::OutOfRange { field: "after_seq", seq: after_seq, last_seq: row.last_seq });
         }
         let ended = row.status == TaskStatus::Finished && after_seq == row.last_seq;
         if ended { self.end_of(id, row.last_seq).await } else { Ok(State::Following) }

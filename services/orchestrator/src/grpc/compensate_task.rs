@@ -13,7 +13,7 @@ pub(super) async fn run(
 ) -> Result<v1::CompensateTaskResponse, Status> {
     let task = fields::task_id(&request.task_id)?;
     let from = fields::optional("from_step", &request.from_step)?;
-    let message = Message::Compensate { from };
+    let message = Message::Compensate { from, reason: request.reason };
     let sent = Sent { id: fields::message_id(&request.message_id)?, from: None, message };
     Ok(v1::CompensateTaskResponse { status: fields::send(orchestrator, task, sent).await? })
 }

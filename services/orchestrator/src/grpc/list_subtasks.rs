@@ -44,6 +44,7 @@ fn wire(subtask: Subtask) -> v1::Subtask {
         result: subtask.result.map(Into::into),
         source: subtask.source.map_or(0, |source| v1::ResultSource::from(source).into()),
         recorded_at: subtask.recorded_at.map(time::timestamp),
+        recorded_by: subtask.recorded_by.unwrap_or_default(),
         failure: subtask.failure.map(Into::into),
         effect: subtask.effect.map_or(0, |effect| v1::Effect::from(effect).into()),
         attempts: subtask.attempts,

@@ -130,7 +130,7 @@ impl OrchestratorService for Service {
     }
 
     async fn fork_task(&self, request: Request<v1::ForkTaskRequest>) -> Answer<v1::ForkTaskResponse> {
-        fork_task::run(request.into_inner()).map(Response::new)
+        fork_task::run(&self.orchestrator, request).await.map(Response::new)
     }
 
     async fn compensate_task(

@@ -56,5 +56,14 @@ fn annotation(note: Annotation) -> v1::Annotation {
 }
 
 fn standing(standing: Standing) -> v1::Standing {
-    v1::Standing { call: standing.call.to_string(), why: standing.why }
+    let Standing { call, why, tool, key, undo } = standing;
+    v1::Standing {
+        call: call.to_string(),
+        why,
+        tool: tool.map(|tool| tool.to_string()).unwrap_or_default(),
+        key: key.map(|key| key.as_str().to_owned()).unwrap_or_default(),
+        undo: undo.as_ref().map(|undo| undo.call.to_string()).unwrap_or_default(),
+        undo_attempts: undo.as_ref().map_or(0, |undo| undo.attempts),
+        undo_failure: undo.map(|undo| undo.failure.into()),
+    }
 }

@@ -50,6 +50,7 @@ fn submission(
     Ok(Submission { namespace, task_id, document, inputs, labels, priority, deadline, traceparent })
 }
 
-fn traceparent(metadata: &MetadataMap) -> Option<String> {
+/// The trace context of the caller.
+pub(super) fn traceparent(metadata: &MetadataMap) -> Option<String> {
     metadata.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned)
 }

@@ -15,8 +15,10 @@ pub(super) fn of_row(row: TaskRow) -> v1::TaskSummary {
 
 /// All that is known of a task.
 pub(super) fn of_view(view: TaskView) -> v1::TaskSummary {
-    let TaskView { row, trace_id, deadline_at, summary, steps, asked } = view;
+    let TaskView { row, trace_id, deadline_at, forked_from, summary, steps, asked } = view;
     v1::TaskSummary {
+        forked_at_seq: forked_from.as_ref().map_or(0, |origin| origin.at_seq),
+        forked_from_task_id: forked_from.map(|origin| origin.task.to_string()).unwrap_or_default(),
         trace_id,
         deadline_at: Some(time::timestamp(deadline_at)),
         steps: Some(counts(steps)),

@@ -67,7 +67,7 @@ fn described(span: TaskSpan, task: TaskId, record: &Record) -> TaskSpan {
             Coordinates::Step(step) => span.attribute(attribute::STEP_ID, step.to_string()),
             _ => span,
         },
-        What::Call { tool, direction, end, retries } => {
+        What::Call { tool, direction, end, retries, recorded_by: _ } => {
             let span = match direction {
                 Direction::Forward => span.attribute(attribute::GEN_AI_OPERATION_NAME, span::EXECUTE_TOOL),
                 Direction::Undo => span,

@@ -87,6 +87,7 @@ impl Timeline {
             Event::LifeStarted(life) => self.life_started(life, at, &mut found),
             Event::StepEntered(entered) => self.step(&entered.step, task, &mut found),
             Event::StepFailed(failed) => self.step(&failed.step, task, &mut found),
+            Event::StepInherited(inherited) => self.step(&inherited.step, task, &mut found),
             Event::VerdictReached(_) => self.everything(task, &mut found),
             Event::MessageHandled(handled) => {
                 if let Some(call) = addressed(&handled.message.message) {
@@ -267,6 +268,7 @@ fn of_call(call: TracedCall<'_>, ended: Option<Timestamp>) -> Record {
         direction: call.id().direction,
         end: call.end(),
         retries: call.retries(),
+        recorded_by: call.recorded_by().map(str::to_owned),
     };
     Record { place: Coordinates::Call(call.id().clone()), what, began: call.began_at(), ended, fate }
 }

@@ -102,6 +102,8 @@ pub enum What {
         end: Option<CallEnd>,
         /// How often it was tried again.
         retries: usize,
+        /// Whose recorded result answered it.
+        recorded_by: Option<String>,
     },
     /// One try of a call.
     Attempt {

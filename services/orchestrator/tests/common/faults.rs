@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use holdfast_ports::{Error, Inbox, Journal, Leases, Renewal, Renewed, Result, Session};
 use holdfast_types::inbox::InboxMessage;
-use holdfast_types::journal::{Append, Appended, Claimed, Created, EventRow, Loaded, NewTask, Snapshot};
+use holdfast_types::journal::{
+    Append, Appended, Claimed, Created, EventRow, Fork, Loaded, NewTask, Snapshot,
+};
 use holdfast_types::last_good::{LastGood, LastGoodKey};
 use holdfast_types::restore::{MarkRestored, Marked, Restore};
 use holdfast_types::{InstanceId, OwnerId, TaskId, Timestamp};
@@ -40,6 +42,10 @@ impl LossyJournal {
 impl Journal for LossyJournal {
     async fn create(&self, task: NewTask) -> Result<Created> {
         self.inner.create(task).await
+    }
+
+    async fn fork(&self, fork: Fork) -> Result<Created> {
+        self.inner.fork(fork).await
     }
 
     async fn append(&self, append: Append) -> Result<Appended> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use holdfast_ports::{Begin, BeginAnswer, Durability, Error, Journal, KeyAnswer, Keys, Result};
-use holdfast_types::journal::{Append, Appended, Created, EventRow, Loaded, NewTask, Snapshot};
+use holdfast_types::journal::{Append, Appended, Created, EventRow, Fork, Loaded, NewTask, Snapshot};
 use holdfast_types::key::{Holder, Key, KeyRow, LateEvidence};
 use holdfast_types::last_good::{LastGood, LastGoodKey};
 use holdfast_types::{Failure, Payload, TaskId};
@@ -186,6 +186,10 @@ impl Gated {
 impl Journal for Gated {
     async fn create(&self, task: NewTask) -> Result<Created> {
         self.inner.create(task).await
+    }
+
+    async fn fork(&self, fork: Fork) -> Result<Created> {
+        self.inner.fork(fork).await
     }
 
     async fn append(&self, append: Append) -> Result<Appended> {

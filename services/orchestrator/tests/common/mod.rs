@@ -24,7 +24,7 @@ use holdfast_ports::{Directory, DirectoryView, Journal, LiveWorker, Result};
 use holdfast_runtime::{Clock, Ids, Shutdown, SystemClock, SystemEntropy};
 use holdfast_store::{Fsync, SqliteConfig, SqliteStore};
 use holdfast_telemetry::{Metrics, TaskTracer};
-use holdfast_types::journal::{Append, Appended, Created, EventRow, Loaded, NewTask, Snapshot};
+use holdfast_types::journal::{Append, Appended, Created, EventRow, Fork, Loaded, NewTask, Snapshot};
 use holdfast_types::last_good::{LastGood, LastGoodKey};
 use holdfast_types::worker::WorkerInfo;
 use holdfast_types::{Namespace, Priority, SideEffect, TaskId, ToolManifest, ToolName, WorkerId};
@@ -47,6 +47,10 @@ pub struct Counting {
 impl Journal for Counting {
     async fn create(&self, task: NewTask) -> Result<Created> {
         self.inner.create(task).await
+    }
+
+    async fn fork(&self, fork: Fork) -> Result<Created> {
+        self.inner.fork(fork).await
     }
 
     async fn append(&self, append: Append) -> Result<Appended> {

@@ -9,7 +9,7 @@ use holdfast_proto::v1::load_request::From;
 use holdfast_proto::v1::load_response::Part;
 use holdfast_types::TaskId;
 use holdfast_types::journal::{
-    Append, Appended, Created, EventRow, Loaded, NewEvent, NewTask, Refusal, Snapshot,
+    Append, Appended, Created, EventRow, Fork, Loaded, NewEvent, NewTask, Refusal, Snapshot,
 };
 use holdfast_types::last_good::{LastGood, LastGoodKey};
 
@@ -36,6 +36,13 @@ impl Journal for RemoteStore {
             })
             .await?;
         Created::try_from(answer).map_err(unreadable(CREATE.what))
+    }
+
+    async fn fork(&self, fork: Fork) -> Result<Created> {
+        if let Some(digest) = no_digest(&fork.task.events) {
+            return Err(Error::NotFound { what: format!("blob {digest}") });
+        }
+        self.create_fork(fork).await
     }
 
     async fn append(&self, append: Append) -> Result<Appended> {

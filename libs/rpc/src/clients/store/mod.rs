@@ -5,6 +5,7 @@ mod batch;
 mod blobs;
 mod checkpoints;
 mod follow;
+mod fork;
 mod inbox;
 mod journal;
 mod keys;

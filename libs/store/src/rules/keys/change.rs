@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use holdfast_ports::Error;
 use holdfast_types::key::{Holder, KeyChange, KeyOp, KeyRow, KeyState};
-use holdfast_types::{Payload, TaskId, Timestamp};
+use holdfast_types::{CallId, Payload, TaskId, Timestamp};
 
 use super::{Entry, Evidence, Taking, evidence, same_operation, taken};
 
@@ -178,6 +179,24 @@ fn answered(entry: Option<Entry>, task: TaskId, now: Timestamp) -> Changed {
     entry.row.answered = entry.row.answered.saturating_add(1);
     entry.row.changed_at = now;
     Changed::Put(Box::new(entry))
+}
+
+/// Counts a task that takes a result over; none where what was done under the key stands no more (PROTOCOL 7).
+pub(crate) fn rely(entry: Option<Entry>, generation: u32, now: Timestamp) -> Option<Entry> {
+    let mut entry = entry?.seen(now);
+    let row = &mut entry.row;
+    let ended = matches!(row.state, KeyState::Done { .. } | KeyState::FailedFinal { .. });
+    if row.is_free() || row.generation != generation || !ended {
+        return None;
+    }
+    row.answered = row.answered.saturating_add(1);
+    row.changed_at = now;
+    Some(entry)
+}
+
+/// What a fork is told whose source has undone what it relies on.
+pub(crate) fn no_more(call: &CallId) -> Error {
+    Error::Stale { why: format!("what {call} did stands no more: it was undone, repeated or forgotten") }
 }
 
 /// The blob that a change makes its task or its key refer to.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use holdfast_types::key::{Holder, Key, KeyRow, KeyState, LateEvidence};
 use holdfast_types::{CallId, Payload, Timestamp};
 
-pub(crate) use change::{Changed, blob_of, change};
+pub(crate) use change::{Changed, blob_of, change, no_more, rely};
 pub(crate) use verbs::{
     Forgetting, Verdict, begin, complete, extend, fail_final, forget, is_settled, not_ended, offer_evidence,
     release,

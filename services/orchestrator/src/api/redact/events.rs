@@ -46,6 +46,11 @@ impl Sensitive {
                 e.items.iter_mut().flatten().for_each(|item| self.hide_in_item(&e.step, item));
             }
             Event::StepFailed(e) => self.hide_in_failure(&mut e.failure),
+            Event::StepInherited(e) => {
+                e.items.iter_mut().flatten().for_each(|item| self.hide_in_item(&e.step, item));
+                let failures = e.slots.iter_mut().filter_map(|slot| slot.failure.as_mut());
+                failures.chain(&mut e.failure).for_each(|failure| self.hide_in_failure(failure));
+            }
             Event::AttemptStarted(e) => {
                 if let Some(args) = &mut e.args {
                     self.hide_in_payload(&self.args_of(&e.call, &e.tool), args);
@@ -119,10 +124,8 @@ impl Sensitive {
             Message::ChildEnded { outcome, .. } => {
                 outcome.values_mut().for_each(|value| self.secrets.hide_in(value));
             }
-            Message::Pause
-            | Message::Resume { note: None }
-            | Message::Compensate { .. }
-            | Message::ToolsChanged => {}
+            Message::Compensate { reason, .. } => self.secrets.hide_in_text(reason),
+            Message::Pause | Message::Resume { note: None } | Message::ToolsChanged => {}
         }
     }
 }

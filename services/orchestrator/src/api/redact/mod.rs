@@ -172,6 +172,10 @@ impl Sensitive {
                 let places = self.sources.items.get(&entered.step).cloned().unwrap_or_default();
                 entered.items.iter().flatten().for_each(|item| self.learn_at(&places, item));
             }
+            Event::StepInherited(inherited) => {
+                let places = self.sources.items.get(&inherited.step).cloned().unwrap_or_default();
+                inherited.items.iter().flatten().for_each(|item| self.learn_at(&places, item));
+            }
             Event::MessageHandled(handled) => {
                 if let Message::Approve { edited_args: Some(args), .. } = &handled.message.message {
                     let places: BTreeSet<Path> = self.tools.values().flatten().cloned().collect();
@@ -242,7 +246,10 @@ impl Sensitive {
     fn hide_in_report(&self, report: &mut Report) {
         let notes = report.degraded.iter_mut().chain(&mut report.missing);
         notes.filter_map(|note| note.failure.as_mut()).for_each(|failure| self.hide_in_failure(failure));
-        report.stands.iter_mut().for_each(|standing| self.secrets.hide_in_text(&mut standing.why));
+        for standing in &mut report.stands {
+            self.secrets.hide_in_text(&mut standing.why);
+            standing.undo.iter_mut().for_each(|undo| self.hide_in_failure(&mut undo.failure));
+        }
     }
 
     fn hide_in_question(&self, question: &mut Question) {

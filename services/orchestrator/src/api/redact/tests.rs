@@ -51,6 +51,7 @@ fn spec(steps: &str, inputs: &Value) -> TaskSpec {
         deadline_at: Timestamp::from_micros(2),
         priority: holdfast_types::Priority::default(),
         traceparent: None,
+        forked_from: None,
     }
 }
 
