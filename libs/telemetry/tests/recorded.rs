@@ -61,6 +61,7 @@ fn record_all(metrics: &Metrics) -> Vec<Held> {
         metrics.call_queued(),
         metrics.worker_slots(25),
         metrics.worker_slot_in_use(),
+        metrics.worker_call_overdue(),
         metrics.worker_queued(),
     ]
 }

@@ -438,6 +438,7 @@ impl Tool for Stuck {
 async fn a_tool_that_ignores_its_end_keeps_its_slot_and_is_counted_and_its_caller_is_told_in_time() {
     let telemetry = holdfast_telemetry::scraped().unwrap();
     let config = Config { slots: 2, stop_grace: Duration::from_millis(20), ..Config::default() };
+    #[allow(clippy::disallowed_methods)] // that it blocks is the point
     let (let_go, held) = std::sync::mpsc::channel::<()>();
     let stuck: Arc<dyn Tool> = Arc::new(Stuck { held: Mutex::new(held) });
     let rig = Rig::hosting(vec![stuck], config, |deps| deps.metrics = telemetry.metrics());

@@ -146,6 +146,8 @@ impl State {
             Answer::Flaky => well.to_owned(),
             Answer::Garbage => "no HTTP at all\r\n\r\n".to_owned(),
             Answer::Slowly(by) => {
+                #[allow(clippy::disallowed_methods)]
+                // it has a thread of its own, and real time is what is slow
                 std::thread::sleep(by);
                 well.to_owned()
             }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
+use std::time::Duration;
 
 use holdfast_testkit::{OtlpReceiver, ReceivedSpan, Side, Trace};
 use serde_json::Value;
@@ -9,7 +10,7 @@ use serde_json::Value;
 use crate::binary::{GUARD, lines, output, stderr};
 use crate::cluster::{Cluster, Role};
 use crate::plans;
-use crate::scene::{Scene, wait_until};
+use crate::scene::{Scene, let_pass, wait_until};
 
 const STEPS: usize = 24;
 const WIDTH: usize = 100;
@@ -116,6 +117,8 @@ fn a_takeover_leaves_no_orphan_and_no_gap_between_services() {
     let receiver = OtlpReceiver::start().unwrap();
     let mut cluster = spread(&receiver, |ledger| plans::chain(ledger, STEPS));
     for victim in [Role::Orchestrator, Role::Worker, Role::Checkpoint, Role::Idempotency] {
+        // An idempotency service that did not answer is left alone for 5 s: a whole task fits into that.
+        let_pass(Duration::from_secs(6));
         let task = cluster.submit(0);
         cluster.until_effects(&task, STEPS / 2);
         // What it has not sent by then is gone with the victim, and its successor may be asked for nothing.
