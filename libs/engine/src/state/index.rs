@@ -72,10 +72,8 @@ impl Index {
                 continue;
             }
             roots.extend(self.dependents(step));
-            if let Some(group) = self.group_of(step) {
-                roots.push(group);
-                roots.extend(whole(group).then(|| self.members(group)).into_iter().flatten());
-            }
+            roots.extend(self.group_of(step));
+            roots.extend(whole(step).then(|| self.members(step)).into_iter().flatten());
         }
         marked
     }

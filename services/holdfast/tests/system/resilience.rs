@@ -123,10 +123,10 @@ fn lets_through(cluster: &Cluster) -> bool {
 #[test]
 fn one_that_is_dead_for_twenty_seconds_is_left_alone_and_no_task_is_lost() {
     const DEAD: Duration = Duration::from_secs(20);
-    const TASKS: usize = 6;
+    const TASKS: usize = 4;
     let mut dependency = Dependency::start(Answer::Well);
     // Two workers: both meet the same end, so neither is to blame for it.
-    let plan = read(&dependency, "    timeout: 120s\n    retry: { max_attempts: 6, base: 1s }\n");
+    let plan = read(&dependency, "    timeout: 120s\n    retry: { max_attempts: 30, base: 1s }\n");
     let cluster = Cluster::start_calling_with(2, 2, Vec::new(), &plan);
     ends(&cluster, &cluster.submit(0), "SUCCEEDED");
     dependency.die();
