@@ -28,4 +28,4 @@ pub use inbox::Inbox;
 pub use journal::{Journal, Page, TaskPage, Tasks};
 pub use keys::{Begin, BeginAnswer, Durability, KeyAnswer, Keys, Repeat, Resolve};
 pub use leases::{Leases, Renewal, Renewed, Session};
-pub use tools::{ExecuteStream, Tools};
+pub use tools::{ExecuteStream, Tools, no_own_trial};

@@ -46,8 +46,14 @@ pub trait Tools: Send + Sync {
     /// # Errors
     /// What the trial found; `UNIMPLEMENTED` where the tool has none; why the worker was not reached.
     async fn trial(&self, _worker: WorkerId, tool: &ToolName) -> Result<(), Failure> {
-        let message = format!("{tool} has no trial of its own");
-        let failure = Failure::new(Class::Permanent, Effect::NotExecuted, Reason::Unimplemented, message);
-        Err(failure.from_source(Source::Platform))
+        Err(no_own_trial(tool))
     }
+}
+
+/// What is said of a tool that has no trial of its own.
+#[must_use]
+pub fn no_own_trial(tool: &ToolName) -> Failure {
+    let message = format!("{tool} has no trial of its own");
+    let failure = Failure::new(Class::Permanent, Effect::NotExecuted, Reason::Unimplemented, message);
+    failure.from_source(Source::Platform)
 }

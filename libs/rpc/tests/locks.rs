@@ -10,7 +10,7 @@ use holdfast_proto::v1;
 use holdfast_proto::v1::worker_service_client::WorkerServiceClient;
 use holdfast_proto::v1::worker_service_server::WorkerServiceServer;
 use holdfast_rpc::client::{Channel, Config, Health, health};
-use holdfast_rpc::clients::RemoteTools;
+use holdfast_rpc::clients::{RemoteTools, Replicas};
 use holdfast_rpc::server::{Forward, Lock, Locks};
 use holdfast_rpc::status::to_port;
 use holdfast_rpc::{Server, Token, server};
@@ -36,7 +36,15 @@ async fn behind(locks: Locks) -> (Running, Seen) {
 
 /// A way to a server, with a token or without.
 fn with(server: &Running, text: Option<&str>) -> Channel {
-    Channel::new(&server.address.to_string(), Config { token: text.map(token), ..Config::default() })
+    Channel::new(&server.address.to_string(), showing(text))
+}
+
+fn replicas(server: &Running, text: Option<&str>) -> Replicas {
+    Replicas::new([server.address.to_string()], &showing(text))
+}
+
+fn showing(text: Option<&str>) -> Config {
+    Config { token: text.map(token), ..Config::default() }
 }
 
 async fn check(channel: Channel) -> Result<(), Status> {
@@ -108,7 +116,7 @@ async fn a_verb_may_have_a_lock_of_its_own() {
 async fn what_is_forwarded_carries_the_servers_token_and_not_the_callers() {
     let (inner, _) = behind(Locks::new(locked(&["cluster"]))).await;
     let front = |shown| {
-        let forward = Forward::<WorkerServiceServer<()>>::new([with(&inner, shown)]);
+        let forward = Forward::<WorkerServiceServer<()>>::new(replicas(&inner, shown));
         Server::new(server::Config::default()).behind(Arc::new(Locks::new(locked(&["api"])))).add(forward)
     };
     let member = serve(front(Some("cluster"))).await;
@@ -119,7 +127,7 @@ async fn what_is_forwarded_carries_the_servers_token_and_not_the_callers() {
     assert_eq!(reason(&check(with(&stranger, Some("api"))).await.unwrap_err()), "MISSING_TOKEN");
     // A front that asks for nothing passes no token on either.
     let (open, seen) = worker(Script::Say(vec![ExecuteEvent::Heartbeat(None)])).await;
-    let forward = Forward::<WorkerServiceServer<()>>::new([with(&open, None)]);
+    let forward = Forward::<WorkerServiceServer<()>>::new(replicas(&open, None));
     let ungated = serve(Server::new(server::Config::default()).add(forward)).await;
     let mut client = WorkerServiceClient::new(with(&ungated, Some("api")));
     client.execute(v1::ExecuteRequest::from(a_call())).await.unwrap().into_inner().count().await;

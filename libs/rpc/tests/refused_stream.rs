@@ -62,3 +62,29 @@ async fn one_that_is_refused_again_has_provably_not_executed() {
     );
     assert_eq!(seen.load(Ordering::SeqCst), 2, "once, and no more");
 }
+
+/// Takes one stream in, says that it goes and counts that stream, and is gone.
+async fn going() -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, seen) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&seen);
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let mut connection = h2::server::handshake(socket).await.unwrap();
+            let taken = connection.accept().await;
+            count.fetch_add(1, Ordering::SeqCst);
+            connection.abrupt_shutdown(h2::Reason::NO_ERROR);
+            while connection.accept().await.is_some() {}
+            drop((taken, connection));
+        }
+    });
+    (address, seen)
+}
+
+#[tokio::test]
+async fn a_stream_that_a_goaway_counts_may_have_run_and_is_not_sent_again() {
+    let (address, seen) = going().await;
+    let failure = tools(address).execute(a_call()).await.err().unwrap();
+    assert_eq!(failure.effect, Effect::Unknown, "{failure}");
+    assert_eq!(seen.load(Ordering::SeqCst), 1);
+}

@@ -10,6 +10,7 @@ use holdfast_proto::v1::worker_service_client::WorkerServiceClient;
 use holdfast_proto::v1::worker_service_server::WorkerServiceServer;
 use holdfast_rpc::Server;
 use holdfast_rpc::client::{Channel, Config as ClientConfig, Health, health};
+use holdfast_rpc::clients::Replicas;
 use holdfast_rpc::server::{Config, Forward, Gate, Readiness};
 use holdfast_rpc::status::{Problem, Sent, to_failure};
 use holdfast_types::worker::ExecuteEvent;
@@ -23,6 +24,10 @@ const WORKER: &str = "holdfast.v1.WorkerService";
 
 fn channel(address: impl std::fmt::Display) -> Channel {
     Channel::new(&address.to_string(), ClientConfig::default())
+}
+
+fn replicas<const N: usize>(addresses: [std::net::SocketAddr; N]) -> Replicas {
+    Replicas::new(addresses.map(|address| address.to_string()), &ClientConfig::default())
 }
 
 #[tokio::test]
@@ -214,7 +219,7 @@ async fn a_hundred_calls_share_one_connection() {
 #[tokio::test]
 async fn a_service_of_another_process_is_answered_for() {
     let (behind, _) = worker(Script::Say(vec![ExecuteEvent::Heartbeat(None)])).await;
-    let forward = Forward::<WorkerServiceServer<()>>::new([channel(behind.address)]);
+    let forward = Forward::<WorkerServiceServer<()>>::new(replicas([behind.address]));
     let front = serve(Server::new(Config::default()).add(forward)).await;
 
     let mut client = WorkerServiceClient::new(channel(front.address));
@@ -232,7 +237,7 @@ async fn a_service_of_another_process_is_answered_for() {
 async fn what_is_forwarded_goes_to_a_replica_that_can_be_reached() {
     let (first, _) = worker(Script::Silence).await;
     let (second, _) = worker(Script::Silence).await;
-    let forward = Forward::<WorkerServiceServer<()>>::new([channel(first.address), channel(second.address)]);
+    let forward = Forward::<WorkerServiceServer<()>>::new(replicas([first.address, second.address]));
     let front = serve(Server::new(Config::default()).add(forward)).await;
     let mut client = WorkerServiceClient::new(channel(front.address));
     client.describe(v1::DescribeRequest {}).await.unwrap();

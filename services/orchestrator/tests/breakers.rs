@@ -253,3 +253,17 @@ async fn without_an_owner_too_a_tool_s_own_trial_heals_it_when_its_open_time_is_
     assert_eq!(running.end(task).await.outcome, TaskOutcome::Succeeded);
     running.stop().await;
 }
+
+#[tokio::test]
+async fn a_trial_that_could_not_be_made_says_nothing_of_the_dependency() {
+    let platform = with_own_trial().await;
+    let owner = Arc::new(Owner::present());
+    let running = start(&platform, &owner, Config::default()).await;
+    platform.worker.forget_trials();
+    owner.tell("ping", 2, Position::HalfOpen { left: Duration::from_secs(60) });
+    owner.permit("ping", 2, Duration::from_secs(5));
+    until(async || owner.calls().len() == 2).await;
+    let verdicts: Vec<_> = owner.calls().iter().map(|call| call.verdict).collect();
+    assert_eq!(verdicts, [CallVerdict::Begun, CallVerdict::Nothing], "neither alive nor down");
+    running.stop().await;
+}

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_ports::no_own_trial;
 use holdfast_tool::ToolFailure;
 use holdfast_types::manifest::TrialBy;
 use holdfast_types::worker::ProbeAnswer;
-use holdfast_types::{Class, Effect, Failure, Key, Payload, Reason, Source};
+use holdfast_types::{Class, Effect, Failure, Key, Payload, Reason};
 use serde_json::Value;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -37,9 +38,7 @@ pub(crate) async fn probe(
 /// Runs a tool's own trial, where it has one.
 pub(crate) async fn trial(hosted: &Arc<Hosted>) -> Result<(), Failure> {
     if hosted.manifest.trial_by != TrialBy::Own {
-        let message = format!("{} has no trial of its own", hosted.manifest.name);
-        let failure = Failure::new(Class::Permanent, Effect::NotExecuted, Reason::Unimplemented, message);
-        return Err(failure.from_source(Source::Platform));
+        return Err(no_own_trial(&hosted.manifest.name));
     }
     let tool = Arc::clone(hosted);
     let tried = bounded(hosted.manifest.attempt_timeout, async move { tool.tool.trial().await });

@@ -6,7 +6,7 @@ use holdfast_types::{CallId, SideEffect, Timestamp, Variant};
 
 use crate::Task;
 use crate::event::{Finished, SettledBy, SettlingBegan, SkippedUndo, UndoSkipped, VerdictReached};
-use crate::state::{Busy, CallEnd, Course, End, Grown, Phase, Purpose};
+use crate::state::{Busy, CallEnd, Course, End, Phase, Purpose};
 
 impl Task {
     /// Nothing new starts; what never began ends here, what is open is settled (PROTOCOL 11).
@@ -99,7 +99,7 @@ impl Task {
             SettledBy::Person => Phase::NeedsPerson,
         };
         call.ended_at = None;
-        (call.tries, call.kills, call.backoff) = (0, 0, Grown::default());
+        call.start_over();
         let step = call.step;
         self.live_forward += 1;
         self.settling += 1;

@@ -6,7 +6,7 @@ use holdfast_types::{CallId, Class, Direction, Effect, Failure, Reason, Timestam
 
 use crate::Task;
 use crate::event::{Handling, MessageHandled, Question, QuestionAsked, Verdict};
-use crate::state::{CallEnd, Grown, Pause, Phase, Shared, Undos, Word};
+use crate::state::{CallEnd, Pause, Phase, Shared, Undos, Word};
 
 impl Task {
     pub(super) fn on_question_asked(&mut self, e: &QuestionAsked, at: Timestamp) -> Result<(), String> {
@@ -100,9 +100,10 @@ impl Task {
                     call.effect = Effect::NotExecuted;
                 }
                 call.phase = Phase::Ready { not_before: at };
-                (call.tries, call.backoff) = (0, Grown::default());
+                call.start_over();
                 // The step's time stood still while a person was asked.
                 let step = call.step;
+                self.forget_refusals(id);
                 self.steps[step].entered_at = Some(at);
                 self.arm_step(step);
                 self.doing.look.insert(id.clone());

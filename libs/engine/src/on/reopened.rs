@@ -54,7 +54,7 @@ impl Task {
         let Some(call) = self.calls.get_mut(id) else { return };
         call.phase = if open { Phase::Settling { ask_at: at } } else { Phase::Ready { not_before: at } };
         call.ended_at = None;
-        (call.tries, call.kills) = (0, 0);
+        call.start_over();
         // Whether others rely on it is asked anew.
         (call.shared, call.waits) = (None, None);
         let step = call.step;

@@ -288,6 +288,13 @@ impl Call {
     }
 }
 
+impl Call {
+    /// Its attempts begin anew: what was spent before counts no more.
+    pub(crate) fn start_over(&mut self) {
+        (self.tries, self.kills, self.backoff) = (0, 0, Grown::default());
+    }
+}
+
 impl Task {
     /// Makes sure that a call is there; a new one is ready at once.
     pub(crate) fn ensure_call(&mut self, id: &CallId, step: usize, tool: &ToolName, at: Timestamp) {

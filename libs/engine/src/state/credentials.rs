@@ -23,6 +23,13 @@ impl Task {
         self.steps[step].refused.entry(dependency).or_insert_with(|| failure.clone());
     }
 
+    /// A person lets a call run again, and has perhaps mended what it and its siblings were refused for.
+    pub(crate) fn forget_refusals(&mut self, id: &CallId) {
+        if let Some(step) = self.calls.get(id).and_then(|call| self.shared_step(call)) {
+            self.steps[step].refused.clear();
+        }
+    }
+
     /// The failure of a call that has not begun, where a sibling's credentials were refused by the same dependency.
     pub(crate) fn refused_with_sibling(&self, call: &Call) -> Option<Failure> {
         if call.is_undo() || call.settles() || call.effect != Effect::NotExecuted {

@@ -3,6 +3,7 @@
 use holdfast_engine::event::Proceed;
 use holdfast_engine::input::EnteredStep;
 use holdfast_engine::{Action, Input};
+use holdfast_types::inbox::{Message, Resolution};
 use holdfast_types::plan::{Importance, Items, Quorum, Rest, Step};
 use holdfast_types::task::StepStatus;
 use holdfast_types::{Class, Effect, Failure, Reason, TaskOutcome};
@@ -104,4 +105,45 @@ fn what_an_error_says_is_text_and_never_read_as_an_expression() {
     hand.feed(Input::AttemptEnded { call, attempt, outcome: Err(failure) });
     let told = hand.task.calls().next().unwrap().failure.unwrap();
     assert_eq!(told.message, message);
+}
+
+#[test]
+fn what_a_person_lets_run_again_is_tried_again_whatever_a_sibling_was_refused() {
+    let asks = optional(fan_out("ask", call("send"), 2, Quorum::ByImportance, &[]));
+    let (mut hand, actions) = ByHand::new(spec(vec![asks]));
+    let actions = entered(&actions, &mut hand);
+    let running = sent(&actions, &mut hand);
+    // Nobody knows what became of the first, and the second is refused for its credentials.
+    let asked = hand.failed(&running[0], Class::Ambiguous, Effect::Unknown);
+    assert!(sent(&asked, &mut hand).is_empty());
+    refused(&mut hand, &running[1]);
+    let Action::Execute(first) = &running[0] else { panic!("{running:?}") };
+    let (call, reason) = (first.call.clone(), "the token is renewed, and it was not sent".to_owned());
+    let again = Message::ResolveOutcome { call, resolution: Resolution::RunAgain, reason };
+    let actions = hand.message(1, again);
+    assert_eq!(sent(&actions, &mut hand).len(), 1, "{actions:?}");
+}
+
+#[test]
+fn after_a_person_s_word_a_call_that_killed_its_workers_has_its_lives_anew() {
+    let (mut hand, actions) =
+        ByHand::new(spec(vec![step("fired", call("fire"), &[]), step("read", call("read"), &["fired"])]));
+    let running = sent(&actions, &mut hand);
+    let mut actions = hand.succeeded(&running[0]);
+    for _ in 0..3 {
+        hand.now = hand.task.next_wake().filter(|_| actions.is_empty()).unwrap_or(hand.now);
+        if actions.is_empty() {
+            actions = hand.feed(Input::Tick);
+        }
+        let running = sent(&actions, &mut hand);
+        actions = hand.failed(&running[0], Class::Crashed, Effect::Unknown);
+    }
+    hand.now = hand.task.next_wake().unwrap_or(hand.now);
+    hand.feed(Input::Tick);
+    let told = hand.task.calls().find_map(|call| call.failure).unwrap();
+    assert_eq!(told.reason, Reason::Poison);
+    let call = "read".parse().unwrap();
+    let again = Message::ResolveOutcome { call, resolution: Resolution::RunAgain, reason: String::new() };
+    let actions = hand.message(1, again);
+    assert_eq!(sent(&actions, &mut hand).len(), 1, "{actions:?}");
 }

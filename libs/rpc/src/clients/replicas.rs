@@ -122,6 +122,25 @@ impl Replicas {
         }
     }
 
+    /// One that can be reached, for an exchange that is not asked again by itself; none where none can. Cancel-safe.
+    pub(crate) async fn reached(&self) -> Option<Channel> {
+        for _ in 0..self.channels.len() {
+            let turn = self.turn.load(Ordering::Relaxed);
+            let channel = self.channel(turn)?;
+            match channel.connect().await {
+                Ok(()) => return Some(channel),
+                Err(error) => tracing::debug!(%error, "a replica is not reached"),
+            }
+            self.pass_on(turn);
+        }
+        None
+    }
+
+    /// The addresses, for people.
+    pub(crate) fn names(&self) -> String {
+        self.channels.iter().map(Channel::address).collect::<Vec<_>>().join(", ")
+    }
+
     fn channel(&self, turn: usize) -> Option<Channel> {
         let position = turn.checked_rem(self.channels.len())?;
         self.channels.get(position).cloned()

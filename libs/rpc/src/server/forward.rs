@@ -2,8 +2,6 @@
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use holdfast_types::{Class, Effect, Reason};
@@ -15,57 +13,28 @@ use tonic::server::NamedService;
 use tonic::{Code, Status};
 
 use super::route::Answer;
-use crate::client::Channel;
+use crate::clients::Replicas;
 use crate::status::Problem;
 
 /// Forwards every verb of the service that `S` names, such as `HealthServiceServer<()>`, so that whoever knows one
 /// address of a platform can ask this of it too: at whichever of its replicas can be reached.
 pub struct Forward<S> {
-    replicas: Arc<Replicas>,
+    replicas: Replicas,
     // A name only: nothing of it is held.
     service: PhantomData<fn() -> S>,
 }
 
-struct Replicas {
-    channels: Vec<Channel>,
-    /// The one that was reached last.
-    last: AtomicUsize,
-}
-
-impl Replicas {
-    /// One that can be reached, from the last one on; none where none can.
-    async fn reached(&self) -> Option<Channel> {
-        let last = self.last.load(Ordering::Relaxed);
-        for place in (0..self.channels.len()).map(|more| (last + more) % self.channels.len()) {
-            let channel = &self.channels[place];
-            match channel.connect().await {
-                Ok(()) => {
-                    self.last.store(place, Ordering::Relaxed);
-                    return Some(channel.clone());
-                }
-                Err(error) => tracing::debug!(%error, "a replica is not reached"),
-            }
-        }
-        None
-    }
-
-    fn names(&self) -> String {
-        self.channels.iter().map(Channel::address).collect::<Vec<_>>().join(", ")
-    }
-}
-
 impl<S> Forward<S> {
-    /// Forwards to the service behind these channels, one a replica.
+    /// Forwards to the service at these addresses.
     #[must_use]
-    pub fn new(replicas: impl IntoIterator<Item = Channel>) -> Self {
-        let replicas = Replicas { channels: replicas.into_iter().collect(), last: AtomicUsize::new(0) };
-        Self { replicas: Arc::new(replicas), service: PhantomData }
+    pub const fn new(replicas: Replicas) -> Self {
+        Self { replicas, service: PhantomData }
     }
 }
 
 impl<S> Clone for Forward<S> {
     fn clone(&self) -> Self {
-        Self { replicas: Arc::clone(&self.replicas), service: PhantomData }
+        Self::new(self.replicas.clone())
     }
 }
 
@@ -83,7 +52,7 @@ impl<S> tower::Service<Request<Incoming>> for Forward<S> {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Answer {
-        let replicas = Arc::clone(&self.replicas);
+        let replicas = self.replicas.clone();
         let mut request = request.map(Body::new);
         // The caller's token is meant for this server alone; the channel attaches its own.
         request.headers_mut().remove(AUTHORIZATION);

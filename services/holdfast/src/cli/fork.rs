@@ -9,7 +9,7 @@ use holdfast_types::task::TaskBody;
 
 use super::Context;
 use super::server::Server;
-use super::watch::{Ending, follow};
+use super::watch::{Ending, accepted};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -65,18 +65,8 @@ impl Args {
             labels,
         };
         let response = client.fork(request).await?;
-        let Some(task) = &response.task else {
-            return Err(Error::Refused {
-                message: "the server named no task".to_owned(),
-                exit: Exit::Failed,
-            });
-        };
-        if self.watch {
-            context.output.note(&task.task_id);
-            return follow(client, &task.task_id, 0, self.ending, context.output).await;
-        }
-        context.output.data(&task.task_id, &json::of("ForkTaskResponse", &response));
-        Ok(Exit::Success)
+        let (ending, answer) = (self.watch.then_some(self.ending), json::of("ForkTaskResponse", &response));
+        accepted(client, response.task.as_ref(), &answer, ending, context.output).await
     }
 }
 

@@ -7,8 +7,8 @@ use holdfast_proto::v1;
 
 use super::Context;
 use super::server::Server;
-use super::watch::{Ending, follow};
-use crate::error::{Error, Result};
+use super::watch::{Ending, accepted};
+use crate::error::Result;
 use crate::exit::Exit;
 use crate::output::json;
 use crate::run::plan_file::{Input, PlanFile};
@@ -67,17 +67,7 @@ impl Args {
             ..Default::default()
         };
         let response = client.submit(request).await?;
-        let Some(task) = response.task.clone() else {
-            return Err(Error::Refused {
-                message: "the server named no task".to_owned(),
-                exit: Exit::Failed,
-            });
-        };
-        if self.watch {
-            context.output.note(&task.task_id);
-            return follow(client, &task.task_id, 0, self.ending, context.output).await;
-        }
-        context.output.data(&task.task_id, &json::of("SubmitTaskResponse", &response));
-        Ok(Exit::Success)
+        let (ending, answer) = (self.watch.then_some(self.ending), json::of("SubmitTaskResponse", &response));
+        accepted(client, response.task.as_ref(), &answer, ending, context.output).await
     }
 }

@@ -1,9 +1,12 @@
 //! `watch`: follows a task to its end.
 
+use holdfast_proto::v1;
+use serde_json::Value;
+
 use super::Context;
 use super::server::Server;
 use crate::client::Client;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exit::{Exit, Strictness};
 use crate::output::Output;
 use crate::run::follow::{Followed, Follower, Patience};
@@ -40,6 +43,30 @@ impl Args {
     pub(super) async fn run(self, context: Context) -> Result<Exit> {
         let client = Server::connect(&context)?;
         follow(client, &self.task, self.after, self.ending, context.output).await
+    }
+}
+
+/// Tells of a task that the server has accepted: its answer, or where there is an `ending` to wait for, all that comes of
+/// the task.
+pub(super) async fn accepted(
+    client: Client,
+    task: Option<&v1::TaskSummary>,
+    answer: &Value,
+    ending: Option<Ending>,
+    output: Output,
+) -> Result<Exit> {
+    let Some(task) = task else {
+        return Err(Error::Refused { message: "the server named no task".to_owned(), exit: Exit::Failed });
+    };
+    match ending {
+        Some(ending) => {
+            output.note(&task.task_id);
+            follow(client, &task.task_id, 0, ending, output).await
+        }
+        None => {
+            output.data(&task.task_id, answer);
+            Ok(Exit::Success)
+        }
     }
 }
 

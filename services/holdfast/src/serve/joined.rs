@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::settings::{AddressList, Join};
 
-fn replicas(addresses: &AddressList, network: &Network) -> Option<Replicas> {
+/// The replicas of a service; none where no address is given.
+pub(super) fn replicas(addresses: &AddressList, network: &Network) -> Option<Replicas> {
     let addresses = addresses.as_slice();
     (!addresses.is_empty()).then(|| Replicas::new(addresses, network.members()))
 }

@@ -35,14 +35,11 @@ pub(crate) async fn run(site: Site) -> Result<()> {
     // A gateway sends callers to a replica that reaches the journal, if there is one.
     server = server.ready_while(orchestrator.readiness());
     // Whoever talks to the public API asks it too which tools there are, and for keys of their own.
-    let channels =
-        |addresses: &[String]| addresses.iter().map(|at| site.network.channel(at)).collect::<Vec<_>>();
-    if !join.health.as_slice().is_empty() {
-        server = server.add(Forward::<HealthServiceServer<()>>::new(channels(join.health.as_slice())));
+    if let Some(health) = joined::replicas(&join.health, &site.network) {
+        server = server.add(Forward::<HealthServiceServer<()>>::new(health));
     }
-    if !join.idempotency.as_slice().is_empty() {
-        let replicas = channels(join.idempotency.as_slice());
-        server = server.add(Forward::<IdempotencyServiceServer<()>>::new(replicas));
+    if let Some(idempotency) = joined::replicas(&join.idempotency, &site.network) {
+        server = server.add(Forward::<IdempotencyServiceServer<()>>::new(idempotency));
     }
     let serving = site.serve(listener, server);
     let driving = async {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_ports::{Directory, DirectoryView, LiveWorker, Standing};
-use holdfast_types::ToolName;
 use holdfast_types::manifest::TrialBy;
+use holdfast_types::{Source, ToolName};
 use tokio::task::JoinSet;
 
 use super::{Breakers, Permit};
@@ -34,6 +34,7 @@ impl Breakers {
             tokio::select! {
                 now = self.pass_again(passed) => passed = now,
                 () = self.opened() => {}
+                _ = directory.changed(view.version) => {}
                 () = tokio::time::sleep(soon.unwrap_or(Duration::MAX)), if soon.is_some() => {}
                 Some(_) = under_way.join_next() => {}
             }
@@ -46,10 +47,11 @@ async fn tried(mut permit: Permit, worker: LiveWorker, tool: ToolName) {
     permit.sent(id);
     match tokio::time::timeout(LIMIT, worker.tools.trial(id, &tool)).await {
         Ok(Ok(())) => permit.succeeded(),
-        Ok(Err(failure)) => {
-            tracing::debug!(%tool, %failure, "a breaker's trial failed");
-            permit.failed(&failure);
+        // The worker was not reached, or has no such trial by now: nobody has looked at what is behind it.
+        Ok(Err(failure)) if failure.source == Source::Platform => {
+            tracing::debug!(%tool, %failure, "a breaker's trial was not made");
         }
+        Ok(Err(failure)) => permit.failed(&failure),
         // It is let go of: that is no success, and its owner counts a trial without an end as failed.
         Err(_) => tracing::debug!(%tool, "a breaker's trial does not end"),
     }

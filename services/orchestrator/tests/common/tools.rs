@@ -81,8 +81,10 @@ struct State {
     dials: usize,
     /// How many of the next trials of a tool's own fail.
     failing_trials: usize,
-    /// How many were made.
+    /// How many were asked for.
     trials: usize,
+    /// The tool has none by now, whatever its manifest said.
+    has_no_trials: bool,
 }
 
 /// The worker.
@@ -123,7 +125,12 @@ impl Worker {
         self.state.lock().unwrap().failing_trials = times;
     }
 
-    /// How many trials of a tool's own were made.
+    /// Lets no tool have a trial of its own any more.
+    pub fn forget_trials(&self) {
+        self.state.lock().unwrap().has_no_trials = true;
+    }
+
+    /// How many trials of a tool's own were asked for.
     pub fn trials(&self) -> usize {
         self.state.lock().unwrap().trials
     }
@@ -350,9 +357,12 @@ impl Tools for Worker {
         Ok(())
     }
 
-    async fn trial(&self, _worker: WorkerId, _tool: &ToolName) -> Result<(), Failure> {
+    async fn trial(&self, _worker: WorkerId, tool: &ToolName) -> Result<(), Failure> {
         let mut state = self.state.lock().unwrap();
         state.trials += 1;
+        if state.has_no_trials {
+            return Err(holdfast_ports::no_own_trial(tool));
+        }
         match state.failing_trials.checked_sub(1) {
             Some(left) => {
                 state.failing_trials = left;
